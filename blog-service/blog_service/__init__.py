@@ -1,0 +1,1 @@
+"""Posts: the blog of Inkwell, on SQLite."""

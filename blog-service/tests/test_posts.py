@@ -1,0 +1,101 @@
+"""Posts: every route, every field."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from problem import assert_problem, assert_refused
+
+Write = Callable[..., dict[str, Any]]
+LONGEST = {"title": "é" * 200, "body": "𝄞" * 100_000, "published": True}
+
+
+def test_a_post_needs_only_a_title(client: httpx.Client) -> None:
+    answer = client.post("/posts/", json={"title": "Hello"})
+    post = answer.json()
+    assert answer.status_code == 201
+    assert list(post) == ["id", "title", "body", "published", "created_at"]
+    assert (post["title"], post["body"], post["published"]) == ("Hello", None, False)
+    assert answer.headers["Location"] == f"/posts/{post['id']}"
+
+
+def test_the_location_of_a_new_post_leads_to_it(client: httpx.Client) -> None:
+    created = client.post("/posts/", json=LONGEST)
+    assert client.get(created.headers["Location"]).json() == created.json()
+    assert created.json().items() >= LONGEST.items()
+
+
+def test_the_moment_of_creation_is_utc(write_post: Write) -> None:
+    text = write_post()["created_at"]
+    moment = datetime.fromisoformat(text)
+    assert text.endswith("Z")
+    assert abs(datetime.now(UTC) - moment) < timedelta(seconds=60)
+
+
+def test_a_post_that_does_not_exist_is_not_found(client: httpx.Client) -> None:
+    assert_problem(client.get("/posts/1"), 404)
+    assert_problem(client.patch("/posts/1", json={"title": "x"}), 404)
+    assert_problem(client.patch("/posts/1", json={}), 404)
+    assert_problem(client.delete("/posts/1"), 404)
+    assert_problem(client.get(f"/posts/{2**63 - 1}"), 404)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"title": "New"}, {"body": "New"}, {"body": None}, {"published": True}, {}]
+)
+def test_only_the_fields_that_are_sent_change(
+    client: httpx.Client, write_post: Write, changes: dict[str, Any]
+) -> None:
+    post, other = write_post(body="Old"), write_post(body="Other")
+    answer = client.patch(f"/posts/{post['id']}", json=changes)
+    assert (answer.status_code, answer.json()) == (200, post | changes)
+    assert client.get(f"/posts/{post['id']}").json() == post | changes
+    assert client.get(f"/posts/{other['id']}").json() == other
+
+
+def test_a_deleted_post_is_gone_for_good(client: httpx.Client, write_post: Write) -> None:
+    post, other = write_post(), write_post()
+    answer = client.delete(f"/posts/{post['id']}")
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert_problem(client.get(f"/posts/{post['id']}"), 404)
+    assert_problem(client.delete(f"/posts/{post['id']}"), 404)
+    assert client.get("/posts/").json() == [other]
+
+
+def test_the_id_of_a_deleted_post_is_never_used_again(
+    client: httpx.Client, write_post: Write
+) -> None:
+    first, last = write_post(), write_post()
+    client.delete(f"/posts/{last['id']}")
+    client.delete(f"/posts/{first['id']}")
+    assert write_post()["id"] > last["id"]
+
+
+def test_lists_are_arrays_by_id_with_whole_posts(client: httpx.Client, write_post: Write) -> None:
+    assert client.get("/posts/").json() == []
+    posts = [write_post(title=f"{number}") for number in range(3)]
+    assert client.get("/posts/").json() == posts
+
+
+def test_lists_show_what_the_filter_asks_for(client: httpx.Client, write_post: Write) -> None:
+    draft, public = write_post(), write_post(published=True)
+    assert client.get("/posts/?published=true").json() == [public]
+    assert client.get("/posts/?published=false").json() == [draft]
+    client.patch(f"/posts/{draft['id']}", json={"published": True})
+    assert client.get("/posts/?published=true").json() == [draft | {"published": True}, public]
+
+
+@pytest.mark.parametrize("field", ["id", "created_at", "owner_id", "Title", "titel"])
+def test_nobody_sets_a_field_that_is_not_theirs(
+    client: httpx.Client, write_post: Write, field: str
+) -> None:
+    post = write_post()
+    assert_refused(client.post("/posts/", json={"title": "x", field: 7}), "body", field)
+    assert_refused(client.patch(f"/posts/{post['id']}", json={field: 7}), "body", field)
+    assert client.get("/posts/").json() == [post]
+
+
+def test_a_post_without_a_title_is_refused(client: httpx.Client) -> None:
+    assert_refused(client.post("/posts/", json={"body": "x"}), "body", "title")

@@ -1,0 +1,1 @@
+"""Users and articles: the platform of Inkwell, on PostgreSQL."""

@@ -1,0 +1,202 @@
+"""All database logic. Nothing here commits: the session's `run` ends the transaction."""
+
+from functools import cache
+from typing import Any, NamedTuple, TypeVar, cast
+
+from pydantic import BaseModel
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    Table,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    literal,
+    not_,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from platform_service.errors import EmailTakenError, ForbiddenError, NotFoundError
+from platform_service.models import Article, User
+from platform_service.schemas import (
+    ArticleCreate,
+    ArticleOut,
+    ArticlePage,
+    ArticleUpdate,
+    Page,
+    UserOut,
+)
+
+Shown = TypeVar("Shown", bound=BaseModel)
+
+# Tables rather than entities: a request shows a row once and needs no identity map, and a row
+# costs a third of an object.
+users = cast("Table", User.__table__)
+articles = cast("Table", Article.__table__)
+
+_SHOWN_OF_USER = (users.c.id, users.c.email, users.c.is_active, users.c.created_at)
+_GET_USER = select(*_SHOWN_OF_USER).where(users.c.id == bindparam("user_id"))
+_ARTICLES = select(*articles.c, users.c.email.label("owner_email")).join(users)
+_PUBLISHED = articles.c.is_published.is_(True)
+_OWN = articles.c.owner_id == bindparam("caller_id")
+# CASE rather than OR: SQLite would collect all rows of both sides by their indexes and sort them.
+_PUBLISHED_OR_OWN = case((_PUBLISHED, true()), else_=_OWN)
+_GET_ARTICLE = _ARTICLES.where(articles.c.id == bindparam("article_id"), _PUBLISHED_OR_OWN)
+
+
+class NewUser(NamedTuple):
+    """What a user is made of; the password itself is never stored."""
+
+    email: str
+    hashed_password: str
+
+
+class Credentials(NamedTuple):
+    """What signing in is checked against."""
+
+    user_id: int
+    hashed_password: str
+    is_active: bool
+
+
+def list_users(db: Session, page: Page) -> list[UserOut]:
+    """Give one user more than the page holds when there are more, by id ascending."""
+    query = select(*_SHOWN_OF_USER).order_by(users.c.id).limit(page.limit + 1)
+    query = query.offset(page.skip) if page.after is None else query.where(users.c.id > page.after)
+    return [_shown(UserOut, row) for row in db.execute(query)]
+
+
+def count_users(db: Session) -> int:
+    """Count all users."""
+    return db.execute(select(func.count(users.c.id))).scalar_one()
+
+
+def get_user(db: Session, user_id: int) -> UserOut:
+    """Give the user or raise NotFoundError."""
+    return _shown(UserOut, db.execute(_GET_USER, {"user_id": user_id}).one_or_none())
+
+
+def create_user(db: Session, user: NewUser) -> UserOut:
+    """Insert the user, or raise EmailTakenError: the unique index decides, also between two."""
+    try:
+        row = db.execute(insert(users).values(user._asdict()).returning(*_SHOWN_OF_USER)).one()
+    except IntegrityError:
+        raise EmailTakenError from None
+    return _shown(UserOut, row)
+
+
+def get_credentials(db: Session, email: str) -> Credentials | None:
+    """Give what the user's sign-in is checked against; the letter case does not matter."""
+    query = select(users.c.id, users.c.hashed_password, users.c.is_active).where(
+        func.lower(users.c.email) == func.lower(email)
+    )
+    row = db.execute(query).one_or_none()
+    return None if row is None else Credentials(*row)
+
+
+def list_articles(db: Session, page: ArticlePage, caller: UserOut | None) -> list[ArticleOut]:
+    """Give one article more than the page holds when there are more, by id ascending."""
+    query = _list_query(page.after is None, *_filters(page, caller))
+    rows = db.execute(query, _asked(page, caller) | {"limit": page.limit + 1})
+    return [_shown(ArticleOut, row) for row in rows]
+
+
+def count_articles(db: Session, page: ArticlePage, caller: UserOut | None) -> int:
+    """Count the articles that the filters let through, whatever the page."""
+    query = select(func.count(articles.c.id)).where(*_conditions(*_filters(page, caller)))
+    return db.execute(query, _asked(page, caller)).scalar_one()
+
+
+def get_article(db: Session, article_id: int, caller: UserOut | None) -> ArticleOut:
+    """Give the article, or raise NotFoundError: another's draft is as good as none."""
+    asked = {"article_id": article_id, "caller_id": caller.id if caller else None}
+    return _shown(ArticleOut, db.execute(_GET_ARTICLE, asked).one_or_none())
+
+
+def create_article(db: Session, article: ArticleCreate, owner: UserOut) -> ArticleOut:
+    """Insert the article as the owner's."""
+    query = (
+        insert(articles)
+        .values(article.model_dump() | {"owner_id": owner.id})
+        .returning(*articles.c, literal(owner.email).label("owner_email"))
+    )
+    return _shown(ArticleOut, db.execute(query).one())
+
+
+def update_article(
+    db: Session, article_id: int, changes: ArticleUpdate, caller: UserOut
+) -> ArticleOut:
+    """Set only the fields that were sent, or raise NotFoundError or ForbiddenError."""
+    values = changes.model_dump(exclude_unset=True) or {"owner_id": caller.id}
+    query = (
+        update(articles)
+        .where(articles.c.id == article_id, articles.c.owner_id == caller.id)
+        .values(values)
+        .returning(*articles.c, literal(caller.email).label("owner_email"))
+    )
+    row = db.execute(query).one_or_none()
+    if row is None:
+        raise _denied(db, article_id)
+    return _shown(ArticleOut, row)
+
+
+def delete_article(db: Session, article_id: int, caller: UserOut) -> None:
+    """Delete the article, or raise NotFoundError or ForbiddenError."""
+    query = (
+        delete(articles)
+        .where(articles.c.id == article_id, articles.c.owner_id == caller.id)
+        .returning(articles.c.id)
+    )
+    if db.execute(query).one_or_none() is None:
+        raise _denied(db, article_id)
+
+
+@cache
+def _list_query(
+    from_start: bool, publication: bool | None, by_owner: bool, signed_in: bool
+) -> Select[*tuple[Any, ...]]:
+    """Build the query of a list once for each kind of page: that costs more than running it."""
+    conditions = _conditions(publication, by_owner, signed_in)
+    query = _ARTICLES.where(*conditions).order_by(articles.c.id).limit(bindparam("limit"))
+    if from_start:
+        return query.offset(bindparam("skip"))
+    return query.where(articles.c.id > bindparam("after"))
+
+
+def _filters(page: ArticlePage, caller: UserOut | None) -> tuple[bool | None, bool, bool]:
+    return page.is_published, page.owner_id is not None, caller is not None
+
+
+def _conditions(
+    publication: bool | None, by_owner: bool, signed_in: bool
+) -> list[ColumnElement[bool]]:
+    """Say which articles: each combination by what an index can find."""
+    conditions = [articles.c.owner_id == bindparam("owner_id")] if by_owner else []
+    if publication is False:
+        return [*conditions, not_(_PUBLISHED), _OWN]
+    if publication is True or not signed_in:
+        return [*conditions, _PUBLISHED]
+    return [*conditions, _PUBLISHED_OR_OWN]
+
+
+def _asked(page: ArticlePage, caller: UserOut | None) -> dict[str, Any]:
+    return page.model_dump() | {"caller_id": caller.id if caller else None}
+
+
+def _denied(db: Session, article_id: int) -> Exception:
+    """Say why nothing was changed, without telling of another's draft."""
+    published = db.scalar(select(articles.c.is_published).where(articles.c.id == article_id))
+    return ForbiddenError() if published else NotFoundError()
+
+
+def _shown(schema: type[Shown], row: Row[*tuple[Any, ...]] | None) -> Shown:
+    if row is None:
+        raise NotFoundError
+    return schema.model_validate(dict(zip(row._fields, row, strict=True)))

@@ -1,0 +1,115 @@
+"""The keys that sign tokens and the keys that verify them."""
+
+import base64
+import hashlib
+import json
+import logging
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from jwt.algorithms import OKPAlgorithm
+
+from platform_service.errors import UnauthorizedError
+
+if TYPE_CHECKING:  # the settings check the key file with what stands here
+    from platform_service.config import Settings
+
+logger = logging.getLogger(__name__)
+
+ALGORITHM = "EdDSA"  # RFC 8037
+TOKEN_SECONDS = 15 * 60
+PEM_END = "-----END PRIVATE KEY-----"
+
+
+class KeySet:
+    """Signs with the first key, verifies with every key: a new one can be put first in time."""
+
+    def __init__(self, settings: "Settings") -> None:
+        self._issuer = settings.token_issuer
+        self._audience = settings.token_audience
+        private_keys = _private_keys(settings.signing_key_file)
+        self._signing_key = private_keys[0]
+        self._public_keys = {_thumbprint(key): key for key in map(_public, private_keys)}
+        self._signing_kid = _thumbprint(_public(self._signing_key))
+
+    def sign(self, user_id: int) -> str:
+        """Give a token that says who its bearer is for TOKEN_SECONDS."""
+        now = int(time.time())
+        claims = {
+            "iss": self._issuer,
+            "aud": self._audience,
+            "sub": str(user_id),
+            "iat": now,
+            "exp": now + TOKEN_SECONDS,
+        }
+        headers = {"kid": self._signing_kid}
+        return jwt.encode(claims, self._signing_key, algorithm=ALGORITHM, headers=headers)
+
+    def verify(self, token: str) -> int:
+        """Give the id of the user whom the token names, or raise UnauthorizedError."""
+        try:
+            key = self._public_keys[jwt.get_unverified_header(token)["kid"]]
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=[ALGORITHM],
+                issuer=self._issuer,
+                audience=self._audience,
+                options={"require": ["exp", "iat", "sub"]},
+            )
+            return int(claims["sub"])
+        except (jwt.PyJWTError, KeyError, ValueError):
+            raise UnauthorizedError("The token is not valid, or not any more.") from None
+
+    def jwks(self) -> dict[str, list[dict[str, Any]]]:
+        """Give the public keys as a JWK Set (RFC 7517, section 5)."""
+        return {
+            "keys": [
+                _jwk(key) | {"kid": kid, "use": "sig", "alg": ALGORITHM}
+                for kid, key in self._public_keys.items()
+            ]
+        }
+
+
+def read_private_keys(path: Path) -> list[Ed25519PrivateKey]:
+    """Read a file of Ed25519 private keys in PEM.
+
+    Raises:
+        ValueError: it holds none, or something else.
+    """
+    blocks = path.read_text().split(PEM_END)[:-1]
+    try:
+        keys = [load_pem_private_key((block + PEM_END).encode(), password=None) for block in blocks]
+    except (TypeError, UnsupportedAlgorithm):
+        keys = []
+    ed25519_keys = [key for key in keys if isinstance(key, Ed25519PrivateKey)]
+    if not keys or len(ed25519_keys) < len(keys):
+        raise ValueError
+    return ed25519_keys
+
+
+def _private_keys(path: Path | None) -> list[Ed25519PrivateKey]:
+    if path is None:
+        logger.warning("PLATFORM_SIGNING_KEY_FILE is not set: tokens end with this process")
+        return [Ed25519PrivateKey.generate()]
+    return read_private_keys(path)
+
+
+def _public(key: Ed25519PrivateKey) -> Ed25519PublicKey:
+    return key.public_key()
+
+
+def _jwk(key: Ed25519PublicKey) -> dict[str, Any]:
+    return OKPAlgorithm.to_jwk(key, as_dict=True)
+
+
+def _thumbprint(key: Ed25519PublicKey) -> str:
+    """RFC 7638, section 3: the hash of the members that make the key, sorted, without spaces."""
+    members = {name: _jwk(key)[name] for name in ("crv", "kty", "x")}
+    digest = hashlib.sha256(json.dumps(members, separators=(",", ":")).encode()).digest()
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")

@@ -1,0 +1,95 @@
+"""What every request goes through, around FastAPI: its id, its log line, its limits, its end."""
+
+import logging
+import re
+import time
+import uuid
+
+from fastapi import Request
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from platform_service.logs import request_id
+from platform_service.problems import internal_error
+
+logger = logging.getLogger(__name__)
+
+BODY_LIMIT = 2 * 1024 * 1024
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+class RequestMiddleware:
+    """Plain ASGI: a middleware that buffers would hide from the route that its client left."""
+
+    def __init__(self, app: ASGIApp, collections: frozenset[str]) -> None:
+        self.app = app
+        self.collections = collections
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the request; no exception leaves, for it would take the connection with it."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id.set(_accept_or_new(Headers(scope=scope).get("x-request-id")))
+        started = time.perf_counter()
+        status = 0
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id.get() or ""
+                if scope["app"].state.draining:
+                    headers["Connection"] = "close"
+            await send(message)
+
+        try:
+            await self.app(self._routed(scope), _limited(receive), send_with_headers)
+        except Exception:
+            logger.exception("request failed")
+            if status:
+                raise  # the answer has begun: only breaking the connection tells the client
+            await internal_error(Request(scope))(scope, receive, send_with_headers)
+        finally:
+            _log(scope, status, time.perf_counter() - started)
+
+    def _routed(self, scope: Scope) -> Scope:
+        """Lead HEAD to the route of GET (the server drops the body) and /posts to /posts/."""
+        method, path = scope["method"], scope["path"]
+        return {
+            **scope,
+            "method": "GET" if method == "HEAD" else method,
+            "path": f"{path}/" if path in self.collections else path,
+        }
+
+
+def _accept_or_new(sent: str | None) -> str:
+    return sent if sent and _REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
+
+
+def _limited(receive: Receive) -> Receive:
+    size = 0
+
+    async def limited_receive() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > BODY_LIMIT:
+            raise HTTPException(413, f"The body is larger than {BODY_LIMIT} bytes.")
+        return message
+
+    return limited_receive
+
+
+def _log(scope: Scope, status: int, seconds: float) -> None:
+    client = scope.get("client")
+    fields = {
+        "method": scope["method"],
+        "path": scope["raw_path"].decode("ascii", "backslashreplace"),
+        "status": status,
+        "duration_ms": round(seconds * 1000, 2),
+        "client": client[0] if client else None,
+    }
+    logger.info("request", extra={"fields": fields})

@@ -1,0 +1,32 @@
+"""What every error looks like (RFC 9457), and what none may show."""
+
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+
+CANARY = "cAnArY"
+KEYS = ["type", "title", "status", "detail", "instance", "request_id"]
+
+
+def assert_problem(answer: httpx.Response, status: int) -> dict[str, Any]:
+    """The answer is this error in exactly the agreed shape, and shows nothing that was sent."""
+    assert answer.status_code == status, answer.text[:500]
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    body: dict[str, Any] = answer.json()
+    assert list(body) == [*KEYS, "errors"] if status == 422 else KEYS
+    assert body["type"] == "about:blank"
+    assert body["title"] == HTTPStatus(status).phrase
+    assert body["status"] == status
+    assert body["detail"].endswith(".")
+    assert body["instance"].encode() == answer.request.url.raw_path.partition(b"?")[0]
+    assert [body["request_id"]] == answer.headers.get_list("X-Request-ID")
+    assert CANARY not in f"{body['detail']} {[error['msg'] for error in body.get('errors', [])]}"
+    return body
+
+
+def assert_refused(answer: httpx.Response, *loc: str) -> None:
+    """The answer is 422 and names the field, and no other."""
+    errors = assert_problem(answer, 422)["errors"]
+    assert all(list(error) == ["loc", "msg", "type"] for error in errors)
+    assert {tuple(error["loc"]) for error in errors} == {loc}

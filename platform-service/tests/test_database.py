@@ -1,0 +1,224 @@
+"""The database: its rules hold whoever writes, and no acknowledged write is lost."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+from conftest import PASSWORD, User
+from problem import assert_problem
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from platform_service.database import Database
+
+Sql = Callable[[str], Sequence[Any]]
+Write = Callable[..., dict[str, Any]]
+USER = "INSERT INTO users (email, hashed_password) VALUES ({}, 'x')"
+ARTICLE = "INSERT INTO articles (title, content, owner_id) VALUES ({}, {}, {})"
+
+
+def test_plain_sql_cannot_give_an_article_an_owner_who_does_not_exist(sql: Sql) -> None:
+    with pytest.raises(IntegrityError, match=r"(?i)foreign key"):
+        sql(ARTICLE.format("'x'", "'x'", 1))
+    assert sql("SELECT count(*) FROM articles")[0] == (0,)
+
+
+def test_plain_sql_cannot_hand_an_article_to_nobody(
+    sql: Sql, write_article: Write, ann: User
+) -> None:
+    write_article(ann)
+    with pytest.raises(IntegrityError, match=r"(?i)foreign key"):
+        sql(f"UPDATE articles SET owner_id = {ann.id + 1}")
+    with pytest.raises(IntegrityError, match=r"(?i)not.null"):
+        sql("UPDATE articles SET owner_id = NULL")
+
+
+def test_plain_sql_cannot_remove_a_user_while_articles_are_left(
+    sql: Sql, client: httpx.Client, write_article: Write, ann: User
+) -> None:
+    article = write_article(ann)
+    with pytest.raises(IntegrityError, match=r"(?i)foreign key"):
+        sql("DELETE FROM users")
+    client.delete(f"/articles/{article['id']}", headers=ann.headers)
+    sql("DELETE FROM users")
+    assert sql("SELECT count(*) FROM users")[0] == (0,)
+
+
+@pytest.mark.parametrize("email", ["'ann@example.com'", "'ANN@example.COM'"])
+def test_plain_sql_cannot_use_an_email_twice_in_any_letter_case(
+    sql: Sql, ann: User, email: str
+) -> None:
+    assert ann
+    with pytest.raises(IntegrityError, match=r"(?i)unique"):
+        sql(USER.format(email))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        USER.format("NULL"),
+        USER.format("''"),
+        USER.format("'ab'"),
+        USER.format(f"'{'é' * 255}'"),
+        "INSERT INTO users (email) VALUES ('abc')",
+        ARTICLE.format("NULL", "'x'", 1),
+        ARTICLE.format("''", "'x'", 1),
+        ARTICLE.format(f"'{'é' * 201}'", "'x'", 1),
+        ARTICLE.format("'x'", "NULL", 1),
+        ARTICLE.format("'x'", "''", 1),
+        ARTICLE.format("'x'", f"'{'é' * 100_001}'", 1),
+    ],
+    ids=lambda statement: statement[:80],
+)
+def test_plain_sql_cannot_go_beyond_the_limits(sql: Sql, statement: str) -> None:
+    sql("INSERT INTO users (id, email, hashed_password) VALUES (1, 'owner@example.com', 'x')")
+    with pytest.raises(DBAPIError, match=r"(?i)not.null|check constraint|too long"):
+        sql(statement)
+    assert sql("SELECT count(*) FROM articles")[0] == (0,)
+    assert sql("SELECT count(*) FROM users")[0] == (1,)
+
+
+def test_plain_sql_may_go_to_the_limits_and_gets_the_defaults(
+    client: httpx.Client, sql: Sql, ann: User
+) -> None:
+    sql(ARTICLE.format(f"'{'é' * 200}'", f"'{'é' * 100_000}'", ann.id))
+    (article,) = client.get("/articles/", headers=ann.headers).json()
+    assert article["is_published"] is False
+    assert article["created_at"].endswith("Z")
+
+
+def test_ids_are_not_used_again_after_plain_sql_removed_them(
+    sql: Sql, sign_in: Callable[[str], User], write_article: Write
+) -> None:
+    ann = sign_in("ann")
+    last = write_article(ann)["id"]
+    sql("DELETE FROM articles")
+    assert write_article(ann)["id"] > last
+    sql("DELETE FROM articles")
+    sql("DELETE FROM users")
+    assert sign_in("bob").id > ann.id
+
+
+def test_every_connection_is_set_up(database: Database) -> None:
+    if database.writer.dialect.name == "postgresql":
+        settings = {"SHOW timezone": "UTC", "SHOW statement_timeout": "5s"}
+    else:
+        settings = {
+            "PRAGMA journal_mode": "wal",
+            "PRAGMA synchronous": "2",
+            "PRAGMA foreign_keys": "1",
+            "PRAGMA busy_timeout": "10000",
+        }
+    for engine, (question, value) in itertools.product(
+        (database.writer, database.reader), settings.items()
+    ):
+        with engine.connect() as connection:
+            assert str(connection.exec_driver_sql(question).scalar()) == value
+
+
+def test_a_write_is_seen_by_whoever_reads_next(
+    client: httpx.Client, write_article: Write, ann: User
+) -> None:
+    with httpx.Client(base_url=client.base_url, trust_env=False, headers=ann.headers) as other:
+        for number in range(30):
+            article = write_article(ann, title=f"{number}")
+            assert other.get(f"/articles/{article['id']}").json() == article
+
+
+def test_many_writers_at_once_lose_nothing(client: httpx.Client, sql: Sql, ann: User) -> None:
+    names = [f"{writer}-{turn}" for writer, turn in itertools.product(range(32), range(6))]
+
+    def write(name: str) -> tuple[int, int]:
+        body = {"title": name, "content": "x"}
+        created = client.post("/articles/", json=body, headers=ann.headers)
+        path = created.headers["Location"]
+        changed = client.patch(path, json={"content": name}, headers=ann.headers)
+        return created.status_code, changed.status_code
+
+    with ThreadPoolExecutor(32) as pool:
+        assert set(pool.map(write, names)) == {(201, 200)}
+    assert {tuple(row) for row in sql("SELECT title, content FROM articles")} == {
+        (name, name) for name in names
+    }
+
+
+def test_a_reader_is_not_held_up_by_a_writer(
+    client: httpx.Client, database: Database, write_article: Write, ann: User
+) -> None:
+    article = write_article(ann, is_published=True)
+    with database.writer.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM articles")
+        assert client.get("/articles/", timeout=5).json() == [article]
+    assert client.get("/articles/").json() == []
+
+
+def fail_at_commit(sql: Sql, dialect: str) -> None:
+    """Let every insert of an article pass, and its commit fail."""
+    if dialect == "postgresql":
+        sql(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION 'not today'; END $$"
+        )
+        sql(
+            "CREATE CONSTRAINT TRIGGER late AFTER INSERT ON articles "
+            "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()"
+        )
+    else:
+        sql(
+            "CREATE TABLE notes "
+            "(user_id INTEGER REFERENCES users (id) DEFERRABLE INITIALLY DEFERRED)"
+        )
+        sql("CREATE TRIGGER late AFTER INSERT ON articles BEGIN INSERT INTO notes VALUES (-1); END")
+
+
+def test_a_commit_that_fails_is_no_success(
+    client: httpx.Client, sql: Sql, database: Database, ann: User
+) -> None:
+    dialect = database.writer.dialect.name
+    fail_at_commit(sql, dialect)
+    body = {"title": "x", "content": "x"}
+    answer = client.post("/articles/", json=body, headers=ann.headers)
+    assert answer.status_code >= 400
+    assert_problem(answer, answer.status_code)
+    assert "not today" not in answer.text
+    assert client.get("/articles/", headers=ann.headers).json() == []
+    sql("DROP TRIGGER late" + (" ON articles" if dialect == "postgresql" else ""))
+    assert client.post("/articles/", json=body, headers=ann.headers).status_code == 201
+
+
+def test_an_owner_who_is_removed_while_they_write_is_a_conflict(
+    client: httpx.Client, sql: Sql, database: Database, ann: User
+) -> None:
+    removal = "DELETE FROM users WHERE id = NEW.owner_id"
+    if database.writer.dialect.name == "postgresql":
+        sql(
+            "CREATE FUNCTION remove() RETURNS trigger LANGUAGE plpgsql AS "
+            f"$$ BEGIN {removal}; RETURN NEW; END $$"
+        )
+        sql("CREATE TRIGGER early BEFORE INSERT ON articles FOR EACH ROW EXECUTE FUNCTION remove()")
+    else:
+        sql(f"CREATE TRIGGER early BEFORE INSERT ON articles BEGIN {removal}; END")
+    body = {"title": "x", "content": "x"}
+    assert_problem(client.post("/articles/", json=body, headers=ann.headers), 409)
+
+
+def test_a_sign_up_that_fails_at_commit_is_no_success(
+    client: httpx.Client, sql: Sql, database: Database
+) -> None:
+    if database.writer.dialect.name == "sqlite":
+        sql("CREATE TABLE notes (id INTEGER REFERENCES users (id) DEFERRABLE INITIALLY DEFERRED)")
+        sql("CREATE TRIGGER late AFTER INSERT ON users BEGIN INSERT INTO notes VALUES (-1); END")
+    else:
+        sql(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION 'not today'; END $$"
+        )
+        sql(
+            "CREATE CONSTRAINT TRIGGER late AFTER INSERT ON users "
+            "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()"
+        )
+    answer = client.post("/users/", json={"email": "ann@example.com", "password": PASSWORD})
+    assert_problem(answer, answer.status_code)
+    assert sql("SELECT count(*) FROM users")[0] == (0,)

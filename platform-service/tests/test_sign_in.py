@@ -1,0 +1,116 @@
+"""Signing in: the form, the token it gives, and what tells nothing."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import httpx
+import pytest
+from conftest import PASSWORD, User
+from problem import CANARY, assert_problem, assert_refused
+
+Sql = Callable[[str], Sequence[Any]]
+
+
+def sign_in_as(client: httpx.Client, email: str, password: str = PASSWORD) -> httpx.Response:
+    return client.post("/auth/token", data={"username": email, "password": password})
+
+
+@pytest.mark.parametrize("email", ["ann@example.com", "ANN@EXAMPLE.COM"])
+def test_signing_in_gives_a_token_that_works(client: httpx.Client, ann: User, email: str) -> None:
+    answer = sign_in_as(client, email)
+    body = answer.json()
+    assert answer.status_code == 200
+    assert list(body) == ["access_token", "token_type", "expires_in"]
+    assert (body["token_type"], body["expires_in"]) == ("bearer", 900)
+    assert answer.headers["Cache-Control"] == "no-store"
+    headers = {"Authorization": f"bearer {body['access_token']}"}
+    assert client.get("/users/me", headers=headers).json()["id"] == ann.id
+
+
+@pytest.mark.parametrize(
+    ("email", "password"),
+    [("ann@example.com", "wrong password"), ("eve@example.com", PASSWORD), ("", ""), ("x", "y")],
+)
+def test_a_wrong_email_and_a_wrong_password_look_alike(
+    client: httpx.Client, ann: User, email: str, password: str
+) -> None:
+    assert ann
+    answer = sign_in_as(client, email, password) if email else sign_in_as(client, " ", " ")
+    problem = assert_problem(answer, 401)
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert problem["detail"] == "The e-mail or the password is wrong."
+
+
+def test_an_unknown_email_takes_as_long_as_a_wrong_password(
+    client: httpx.Client, ann: User
+) -> None:
+    def seconds(email: str) -> float:
+        started = time.perf_counter()
+        sign_in_as(client, email, "wrong password")
+        return time.perf_counter() - started
+
+    known = min(seconds(ann.email) for _ in range(3))
+    unknown = min(seconds("eve@example.com") for _ in range(3))
+    assert unknown > known / 3, "without a hash it takes a tenth"
+
+
+def test_an_inactive_user_cannot_sign_in_and_their_token_stops_at_once(
+    client: httpx.Client, ann: User, sql: Sql
+) -> None:
+    assert client.get("/users/me", headers=ann.headers).status_code == 200
+    sql("UPDATE users SET is_active = false")
+    wrong, right = sign_in_as(client, ann.email, "wrong"), sign_in_as(client, ann.email)
+    assert_problem(right, 401)
+    assert wrong.json()["detail"] == right.json()["detail"]
+    assert_problem(client.get("/users/me", headers=ann.headers), 401)
+    assert_problem(client.get("/articles/", headers=ann.headers), 401)
+    sql("UPDATE users SET is_active = true")
+    assert client.get("/users/me", headers=ann.headers).status_code == 200
+
+
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize(
+    ("content", "field"),
+    [
+        (b"username=a", "password"),
+        (b"password=b", "username"),
+        (b"username=%00&password=b", "username"),
+        (b"username=a&password=%00", "password"),
+        (b"username=a&password=b&other=c", "other"),
+        (b"grant_type=implicit&username=a&password=b", "grant_type"),
+        (b"username=a&password=" + CANARY.encode() * 1000, "password"),
+        (b"username=" + CANARY.encode() * 1000 + b"&password=b", "username"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_a_wrong_form_is_refused(client: httpx.Client, content: bytes, field: str) -> None:
+    answer = client.post("/auth/token", content=content, headers={"Content-Type": FORM})
+    assert_refused(answer, "body", field)
+    assert CANARY not in answer.text
+
+
+@pytest.mark.parametrize("content", [b"username=%FF&password=x", b"username=\xff&password=x"])
+def test_a_form_that_is_not_utf_8_is_400(client: httpx.Client, content: bytes) -> None:
+    answer = client.post("/auth/token", content=content, headers={"Content-Type": FORM})
+    assert_problem(answer, 400)
+
+
+@pytest.mark.parametrize("media_type", ["application/json", "multipart/form-data", "x", ""])
+def test_a_form_of_another_media_type_is_415(client: httpx.Client, media_type: str) -> None:
+    headers = {"Content-Type": media_type}
+    answer = client.post("/auth/token", content=b"username=a&password=b", headers=headers)
+    assert_problem(answer, 415)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"&", b"=", b"&" * 10_000, b"a=b&" * 5000, b"a" * 10**6, b"\x00", b"username=%zz"],
+    ids=lambda value: str(value)[:20],
+)
+def test_a_strange_form_is_refused(client: httpx.Client, content: bytes) -> None:
+    answer = client.post("/auth/token", content=content, headers={"Content-Type": FORM})
+    assert_problem(answer, answer.status_code)
+    assert answer.status_code in {400, 413, 422}

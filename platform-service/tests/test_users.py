@@ -1,0 +1,111 @@
+"""Users: signing up, and what is shown of them."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+from conftest import PASSWORD, User
+from problem import assert_problem, assert_refused
+
+Sql = Callable[[str], Sequence[Any]]
+FIELDS = ["id", "email", "is_active", "created_at"]
+
+
+def sign_up(client: httpx.Client, email: str) -> httpx.Response:
+    return client.post("/users/", json={"email": email, "password": PASSWORD})
+
+
+def test_a_new_user_is_active_and_shows_no_password(client: httpx.Client) -> None:
+    answer = sign_up(client, "Ann@example.com")
+    user = answer.json()
+    assert answer.status_code == 201
+    assert list(user) == FIELDS
+    assert (user["email"], user["is_active"]) == ("Ann@example.com", True)
+    assert user["created_at"].endswith("Z")
+    assert answer.headers["Location"] == f"/users/{user['id']}"
+    assert "argon2" not in answer.text
+
+
+def test_the_password_is_stored_as_an_argon2id_hash(client: httpx.Client, sql: Sql) -> None:
+    sign_up(client, "ann@example.com")
+    ((stored,),) = sql("SELECT hashed_password FROM users")
+    assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert PASSWORD not in stored
+
+
+@pytest.mark.parametrize("email", ["ann@example.com", "ANN@EXAMPLE.COM", "aNN@Example.com"])
+def test_a_second_sign_up_with_the_same_email_is_refused(
+    client: httpx.Client, ann: User, sql: Sql, email: str
+) -> None:
+    assert ann.email == "ann@example.com"
+    answer = sign_up(client, email)
+    assert assert_problem(answer, 409)["detail"] == "Another user has this e-mail."
+    assert email not in answer.text
+    assert sql("SELECT count(*) FROM users")[0] == (1,)
+
+
+def test_of_many_sign_ups_at_once_with_one_email_one_succeeds(client: httpx.Client) -> None:
+    emails = [f"{'ann' if number % 2 else 'ANN'}@example.com" for number in range(20)]
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda email: sign_up(client, email), emails))
+    assert Counter(answer.status_code for answer in answers) == {201: 1, 409: 19}
+
+
+def test_a_user_who_is_signed_in_sees_every_user(
+    client: httpx.Client, ann: User, bob: User
+) -> None:
+    users = client.get("/users/", headers=ann.headers).json()
+    assert [(user["id"], user["email"]) for user in users] == [
+        (ann.id, ann.email),
+        (bob.id, bob.email),
+    ]
+    assert all(list(user) == FIELDS for user in users)
+    assert client.get(f"/users/{bob.id}", headers=ann.headers).json() == users[1]
+    assert client.get("/users/me", headers=ann.headers).json() == users[0]
+    assert client.get("/users/me", headers=bob.headers).json() == users[1]
+
+
+@pytest.mark.parametrize("path", ["/users/", "/users", "/users/me", "/users/1", "/users/999"])
+def test_who_is_not_signed_in_sees_no_user(client: httpx.Client, ann: User, path: str) -> None:
+    assert ann
+    answer = client.get(path)
+    assert_problem(answer, 401)
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_a_user_who_does_not_exist_is_not_found(client: httpx.Client, ann: User) -> None:
+    assert_problem(client.get(f"/users/{ann.id + 1}", headers=ann.headers), 404)
+    assert_problem(client.get(f"/users/{2**63 - 1}", headers=ann.headers), 404)
+
+
+@pytest.mark.parametrize("method", ["PATCH", "PUT", "DELETE"])
+def test_nobody_changes_a_user(client: httpx.Client, ann: User, method: str) -> None:
+    assert_problem(client.request(method, f"/users/{ann.id}", headers=ann.headers), 405)
+
+
+@pytest.mark.parametrize("field", ["id", "is_active", "hashed_password", "created_at", "Email"])
+def test_nobody_sets_a_field_that_is_not_theirs(client: httpx.Client, sql: Sql, field: str) -> None:
+    body = {"email": "ann@example.com", "password": PASSWORD, field: True}
+    assert_refused(client.post("/users/", json=body), "body", field)
+    assert sql("SELECT count(*) FROM users")[0] == (0,)
+
+
+@pytest.mark.parametrize("password", ["x" * 8, "x" * 128, "pässwörd", "𝄞" * 128, " " * 8])
+def test_a_password_may_be_of_any_characters(client: httpx.Client, password: str) -> None:
+    body = {"email": "ann@example.com", "password": password}
+    assert client.post("/users/", json=body).status_code == 201
+    form = {"username": "ann@example.com", "password": password}
+    assert client.post("/auth/token", data=form).status_code == 200
+    form["password"] = password[:-1] + "?"
+    assert_problem(client.post("/auth/token", data=form), 401)
+
+
+def test_an_email_may_have_254_characters(client: httpx.Client) -> None:
+    domain = ".".join(["d" * 60] * 3)
+    local = "a" * 64
+    email = f"{local}@{domain}.example"[:250] + ".com"
+    assert len(email) == 254
+    assert sign_up(client, email).json()["email"] == email

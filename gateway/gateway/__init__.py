@@ -1,0 +1,1 @@
+"""Inkwell's gateway: one door to all services."""

@@ -1,0 +1,71 @@
+"""A request's body on its way from the client to the upstream."""
+
+import asyncio
+
+from gateway.connection import Connection
+from gateway.problems import Problem, Receive, Scope
+
+GATHERED = 65_536  # bytes of a body that are waited for before an upstream is asked
+GATHER_TIMEOUT = 0.02  # seconds to wait for them: they are there, or the client is slow
+CONTINUE_TIMEOUT = 1.0  # seconds to wait for 100 Continue before the body is sent anyway
+
+TOO_LARGE = "The body is larger than this path takes."
+
+
+class Body:
+    """Takes pieces from the client, counts them, and frames them as they came.
+
+    Raises a Problem when the body is larger than its limit, or breaks off.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, limit: int) -> None:
+        fields = dict(scope["headers"])
+        length = int(fields.get(b"content-length", 0))
+        if length > limit:
+            raise Problem(413, TOO_LARGE)
+        self.chunked = b"transfer-encoding" in fields
+        self.expects = fields.get(b"expect", b"").lower() == b"100-continue"
+        self.empty = self.ended = not (length or self.chunked)
+        self._scope = scope
+        self._receive = receive
+        self._limit = limit
+        self._received = 0
+        self._pieces: list[bytes] = []
+
+    async def gather(self) -> None:
+        """Wait a moment for all of a small body, so that a slow client holds no upstream."""
+        try:
+            async with asyncio.timeout(GATHER_TIMEOUT):
+                while not (self.ended or self.expects) and self._received < GATHERED:
+                    await self._read()
+        except TimeoutError:
+            return
+
+    def taken(self) -> bytes:
+        """Return what was read, framed for the upstream."""
+        data, self._pieces = b"".join(self._pieces), []
+        if not self.chunked:
+            return data
+        chunk = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+        return chunk + b"0\r\n\r\n" if self.ended else chunk
+
+    async def pump(self, connection: Connection) -> None:
+        """Send the rest; what goes wrong with the client's side ends the exchange."""
+        try:
+            if self.expects and not await connection.permission(CONTINUE_TIMEOUT):
+                return
+            while not self.ended:
+                await self._read()
+                await connection.write(self.taken(), sent=self.ended)
+        except Problem as error:
+            connection.fail(error)
+
+    async def _read(self) -> None:
+        message = await self._receive()
+        if message["type"] != "http.request" or "problem" in self._scope:
+            raise self._scope.get("problem") or Problem(400, "The request broke off.")
+        self._received += len(message["body"])
+        if self._received > self._limit:
+            raise Problem(413, TOO_LARGE)
+        self._pieces.append(message["body"])
+        self.ended = not message["more_body"]

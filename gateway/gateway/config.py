@@ -1,0 +1,159 @@
+"""What the gateway is told: GATEWAY_ variables and the file of routes."""
+
+import os
+import tomllib
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from limits import RateLimitItem, parse
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class ConfigurationError(Exception):
+    """The gateway cannot start as it is told to; the text is one sentence."""
+
+
+def _listed(value: Any) -> Any:
+    return list(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+
+Listed = (NoDecode, BeforeValidator(_listed))
+
+
+class Settings(BaseSettings):
+    """The GATEWAY_ variables; lists are separated by commas."""
+
+    model_config = SettingsConfigDict(env_prefix="GATEWAY_", frozen=True)
+
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = Field(9090, ge=0, le=65535)
+    routes_file: Path = Path(__file__).with_name("routes.toml")
+    token_issuer: str = "inkwell-platform"
+    token_audience: str = "inkwell"
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], *Listed] = ()
+    cors_origins: Annotated[tuple[str, ...], *Listed] = ()
+    rate_limit: Literal["on", "off"] = "on"
+    rate_limit_store: str = "memory://"
+    drain_seconds: float = Field(2.0, ge=0)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Model(BaseModel):
+    """A table of the file of routes: nothing unknown, nothing changed later."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Upstream(Model):
+    """A service behind the gateway; its name may resolve to several replicas."""
+
+    url: str = Field(pattern=r"^http://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?$")
+    connect_timeout: PositiveFloat = 2.0
+    first_byte_timeout: PositiveFloat = 30.0
+    between_bytes_timeout: PositiveFloat = 30.0
+    keep_alive: PositiveFloat = 1.5
+    max_in_flight: PositiveInt = 128
+    max_queue: int = Field(512, ge=0)
+    queue_timeout: PositiveFloat = 5.0
+    max_uploads: PositiveInt = 512
+
+
+class Route(Model):
+    """A path prefix and the upstream that answers it."""
+
+    prefix: str = Field(pattern=r"^(/[A-Za-z0-9._~-]+)+$")
+    upstream: str
+    writes: Literal["anyone", "signed-in"] = "anyone"
+    max_body: PositiveInt = 2 * 1024 * 1024
+
+
+class RateLimitRule(Model):
+    """How often a client may ask for a path, by one method or all of them together."""
+
+    method: str | None = None
+    path: str
+    limit: Annotated[RateLimitItem, PlainValidator(parse)]
+
+
+class Client(Model):
+    """Limits of a client's connection."""
+
+    max_target: PositiveInt = 8_192
+    max_headers: PositiveInt = 100
+    max_header_bytes: PositiveInt = 32_768
+    header_timeout: PositiveFloat = 10.0
+    body_timeout: PositiveFloat = 20.0
+    min_body_rate: PositiveInt = 1_000
+    keep_alive: PositiveFloat = 30.0
+    send_timeout: PositiveFloat = 60.0
+
+
+class Routes(Model):
+    """The file of routes."""
+
+    upstreams: dict[str, Upstream]
+    routes: tuple[Route, ...]
+    keys_from: str
+    rate_limits: tuple[RateLimitRule, ...] = ()
+    client: Client = Client()
+
+    @property
+    def base_urls(self) -> dict[str, str]:
+        """Each upstream's URL, by its name."""
+        return {name: upstream.url for name, upstream in self.upstreams.items()}
+
+    @property
+    def keys_url(self) -> str:
+        """Where the keys are published that verify tokens."""
+        return f"{self.upstreams[self.keys_from].url}/.well-known/jwks.json"
+
+
+def load_settings() -> Settings:
+    """Read the variables, or raise a ConfigurationError."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        name = str(wrong["loc"][0]).upper()
+        raise ConfigurationError(f"GATEWAY_{name}: {wrong['msg']}.") from None
+
+
+def load_routes(path: Path) -> Routes:
+    """Read the file of routes, or raise a ConfigurationError."""
+    try:
+        table = Routes.model_validate(_completed(tomllib.loads(path.read_text("utf-8"))))
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        key = ".".join(map(str, wrong["loc"]))
+        raise ConfigurationError(f"{path}: {key}: {wrong['msg']}.") from None
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{path}: {getattr(error, 'strerror', None) or error}.") from None
+    for name in (table.keys_from, *(route.upstream for route in table.routes)):
+        if name not in table.upstreams:
+            raise ConfigurationError(f'{path}: no upstream is named "{name}".')
+    return table
+
+
+def _completed(table: dict[str, Any]) -> dict[str, Any]:
+    """Give each upstream the defaults, and its URL from GATEWAY_<UPSTREAM>_URL if that is set."""
+    defaults, upstreams = table.pop("defaults", {}), table.get("upstreams")
+    if not isinstance(defaults, dict) or not isinstance(upstreams, dict):
+        raise ValueError("upstreams and defaults must be tables")  # noqa: TRY004 - as of TOML
+    for name, upstream in upstreams.items():
+        url = os.environ.get(f"GATEWAY_{name.upper().replace('-', '_')}_URL")
+        if isinstance(upstream, dict):
+            upstreams[name] = defaults | upstream | ({"url": url} if url else {})
+    return table

@@ -1,0 +1,205 @@
+"""One HTTP/1.1 connection to a replica, for one exchange after another (RFC 9112)."""
+# ruff: noqa: D102 - asyncio and httptools name most methods here
+# ruff: noqa: PLR2004 - what goes wrong and what a status means have names in the RFC
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import httptools
+
+from gateway import config
+from gateway.problems import Headers, Problem
+
+HIGH_WATER = 65_536  # bytes of a response's body held for a slow client before reading stops
+MAX_HEAD = 65_536
+MAX_HEADERS = 200
+BROKEN = (502, "The service broke off or gave no valid answer.")
+
+
+class Silent(Problem):
+    """The upstream took longer than it may."""
+
+
+class Lost(Problem):
+    """The connection ended before the response did."""
+
+
+class Connection(asyncio.Protocol):
+    """Writes requests and parses responses: begin(), head(), then take() and more().
+
+    What waits raises a Problem as soon as there is one; the connection is then of no
+    more use.
+    """
+
+    def __init__(self, limits: config.Upstream, on_lost: Callable[["Connection"], None]) -> None:
+        self.limits = limits
+        self.complete, self.reusable = True, False  # no exchange is under way
+        self._on_lost = on_lost
+        self._transport: asyncio.Transport
+        self._error: Exception | None = None
+        self._changed = asyncio.Event()
+        self._is_writable = True
+
+    # What the proxy calls.
+
+    def begin(self, data: bytes, *, bodyless: bool, sent: bool) -> None:
+        """Start an exchange by writing the request, or a part of it when that is not all."""
+        self.status = self._unparsed = self._held = 0
+        self.headers: Headers = []
+        self.sent = sent
+        self.answered = False  # a byte of the response has come
+        self.complete = self.reusable = False
+        self._bodyless = bodyless
+        self._has_head = self._ends_with_connection = self._may_continue = False
+        self._chunks: list[bytes] = []
+        self._parser = httptools.HttpResponseParser(self)
+        self._transport.write(data)
+
+    async def write(self, data: bytes, *, sent: bool) -> None:
+        """Write more of the request, `sent` with its end; wait until the upstream took it."""
+        if not self._transport.is_closing():
+            self._transport.write(data)
+        await self._until(lambda: self._is_writable, self.limits.between_bytes_timeout)
+        self.sent = sent
+        self._changed.set()
+
+    async def permission(self, seconds: float) -> bool:
+        """Wait for 100 Continue or so many seconds; False when a response came instead."""
+        try:
+            await self._until(lambda: self._may_continue or self._has_head, seconds)
+        except Silent:
+            return True
+        return not self._has_head
+
+    async def head(self) -> None:
+        """Wait for the response's status and headers, in time from the request's end on."""
+        await self._until(lambda: self._has_head or self.sent)
+        await self._until(lambda: self._has_head, self.limits.first_byte_timeout)
+
+    async def more(self) -> None:
+        """Wait until there is more of the body or its end."""
+        has_more = lambda: bool(self._chunks) or self.complete  # noqa: E731
+        await self._until(has_more, self.limits.between_bytes_timeout)
+
+    def take(self) -> bytes:
+        """Return what has come of the body; `complete` tells whether that was its end."""
+        data, self._chunks = b"".join(self._chunks), []
+        if self._held > HIGH_WATER:
+            self._transport.resume_reading()
+        self._held = 0
+        return data
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody has closed it yet."""
+        return self._error is None and not self._transport.is_closing()
+
+    def close(self) -> None:
+        """Close at once, whatever is under way."""
+        self._transport.abort()
+
+    def fail(self, error: Exception) -> None:
+        """Close at once; whatever waits raises the error."""
+        self._error = self._error or error
+        self._changed.set()
+        self._transport.abort()
+
+    async def _until(self, condition: Callable[[], bool], seconds: float | None = None) -> None:
+        try:
+            while not condition():
+                if self._error:
+                    raise self._error
+                self._changed.clear()
+                async with asyncio.timeout(seconds):
+                    await self._changed.wait()
+        except TimeoutError:
+            raise Silent(504, "The service took too long to answer.") from None
+
+    # What the transport calls.
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+
+    def pause_writing(self) -> None:
+        self._is_writable = False
+
+    def resume_writing(self) -> None:
+        self._is_writable = True
+        self._changed.set()
+
+    def data_received(self, data: bytes) -> None:
+        if self.complete:
+            self.fail(Problem(*BROKEN))  # nobody asked: RFC 9112, section 9.2
+            return
+        self.answered = True
+        self._unparsed += 0 if self._has_head else len(data)
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self.reusable = False  # what follows a whole response belongs to none
+            if not self.complete:
+                self.fail(Problem(*BROKEN))
+        if self._unparsed > MAX_HEAD and not self._has_head:
+            self.fail(Problem(*BROKEN))
+        if self._held > HIGH_WATER:
+            self._transport.pause_reading()
+        self._changed.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if exc is not None and not (self.complete or self._has_head):
+            self._rescue()
+        if not self._error and exc is None:
+            self.complete = self.complete or self._ends_with_connection
+        self._error = self._error or Lost(*BROKEN)
+        self._changed.set()
+        self._on_lost(self)
+
+    def _rescue(self) -> None:
+        """Read an answer that came before a write failed: an early refusal, most likely."""
+        try:
+            descriptor = os.dup(self._transport.get_extra_info("socket").fileno())
+            with socket.socket(fileno=descriptor) as last:
+                while data := last.recv(HIGH_WATER, socket.MSG_DONTWAIT):
+                    self.data_received(data)
+        except OSError:
+            return
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        if self._has_head:
+            raise Problem(*BROKEN)
+        self.headers = []
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._has_head:  # else a trailer, RFC 9110, section 6.5.1
+            self.headers.append((name.lower(), value.rstrip(b" \t")))
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        self._may_continue = self._may_continue or status == 100
+        if status != 101 and 100 <= status < 200:
+            return
+        codings = [value.lower() for name, value in self.headers if name == b"transfer-encoding"]
+        if not 200 <= status <= 599 or len(self.headers) > MAX_HEADERS:
+            raise Problem(*BROKEN)
+        if codings and codings != [b"chunked"]:
+            raise Problem(*BROKEN)
+        self.status = status
+        self.reusable = self._parser.should_keep_alive()
+        self._has_head = True
+        self.complete = self._bodyless  # the parser does not know that this answers a HEAD
+        sized = codings or any(name == b"content-length" for name, _ in self.headers)
+        self._ends_with_connection = not sized and status not in (204, 304)
+
+    def on_body(self, body: bytes) -> None:
+        if self.complete:
+            raise Problem(*BROKEN)
+        self._chunks.append(body)
+        self._held += len(body)
+
+    def on_message_complete(self) -> None:
+        self.complete = self._has_head

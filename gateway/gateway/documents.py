@@ -1,0 +1,120 @@
+"""/openapi.json: the services' OpenAPI documents as one."""
+
+import asyncio
+import json
+import re
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+
+from gateway.config import Route
+from gateway.paths import matcher
+
+Document = dict[str, Any]
+
+FRAME = Path(__file__).with_name("openapi.json").read_text("utf-8")
+METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
+READING = frozenset({"get", "head", "options"})
+SIGNED_IN: Document = {"signed-in": []}
+PROBLEM = {"$ref": "#/components/responses/Problem"}
+NAME = re.compile(r'("#/components/\w+/|"operationId": ")([\w.-]+)')  # of a component or operation
+MAX_AGE = 10.0  # seconds until the services are asked again
+FETCH_TIMEOUT = 2.0
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.api_route("/openapi.json", methods=["GET", "HEAD"])
+async def openapi(request: Request) -> JSONResponse:
+    """Answer the merged document."""
+    return JSONResponse(await request.app.state.documents.current())
+
+
+class Documents:
+    """The merged document, of each service's newest copy: one that is down keeps its last."""
+
+    def __init__(
+        self, client: httpx.AsyncClient, base_urls: Mapping[str, str], routes: Sequence[Route]
+    ) -> None:
+        self._client = client
+        self._base_urls = base_urls
+        self._routes = routes
+        self._copies: dict[str, Document] = {name: {"paths": {}} for name in base_urls}
+        self._merged: Document = {}
+        self._expires_at = float("-inf")
+        self._lock = asyncio.Lock()
+
+    async def current(self) -> Document:
+        """Return the document, ten seconds old at most; its description tells who is down."""
+        async with self._lock:
+            if time.monotonic() > self._expires_at:
+                notes = await asyncio.gather(*map(self._refresh, self._base_urls))
+                self._merged = merge(self._copies, self._routes)
+                self._merged["info"]["description"] += "".join(notes)
+                self._expires_at = time.monotonic() + MAX_AGE
+        return self._merged
+
+    async def _refresh(self, service: str) -> str:
+        """Fetch a service's document; return what to say of it if it gives none."""
+        try:
+            url = f"{self._base_urls[service]}/openapi.json"
+            response = await self._client.get(url, timeout=FETCH_TIMEOUT)
+            self._copies[service] = response.raise_for_status().json()
+        except (httpx.HTTPError, ValueError):
+            return f"\n\n**{service} does not answer: its routes are missing or may have changed.**"
+        return ""
+
+
+def merge(documents: Mapping[str, Document], routes: Sequence[Route]) -> Document:
+    """Merge documents, by service, into one of what the routes lead to.
+
+    A name that is in several of them gets its service's name in front. The gateway's sign-in,
+    its rule for writes and the shape of its errors are added.
+    """
+    merged: Document = json.loads(FRAME)
+    uses = Counter(name for document in (merged, *documents.values()) for name in _names(document))
+    find = matcher([(route.prefix, route) for route in routes])
+    for service, document in documents.items():
+        copy = _renamed(document, {name: f"{service}.{name}" for name in uses if uses[name] > 1})
+        for section, entries in copy["components"].items():
+            merged["components"].setdefault(section, {}).update(entries)
+        for path, item in copy["paths"].items():
+            route = find(path.encode())
+            if route and route.upstream == service:
+                _complete(item, signed_in=route.writes == "signed-in")
+                merged["paths"][path] = item
+    return merged
+
+
+def _names(document: Document) -> set[str]:
+    components = document.get("components", {}).values()
+    used = {name for _, name in NAME.findall(json.dumps(document))}
+    return used.union(*components)
+
+
+def _renamed(document: Document, names: Mapping[str, str]) -> Document:
+    """Copy a document with other names; the gateway's way to sign in replaces its own."""
+    text = NAME.sub(lambda use: use[1] + names.get(use[2], use[2]), json.dumps(document))
+    copy: Document = json.loads(text)
+    copy["components"] = {
+        section: {names.get(name, name): content for name, content in entries.items()}
+        for section, entries in copy.get("components", {}).items()
+        if section != "securitySchemes"
+    }
+    return copy
+
+
+def _complete(item: Document, *, signed_in: bool) -> None:
+    """Add to a path's operations who may call them and what an error looks like."""
+    for method in METHODS & item.keys():
+        operation = item[method]
+        needs_token = signed_in and method not in READING
+        asked = [SIGNED_IN] if needs_token else operation.get("security", [])
+        operation["security"] = [SIGNED_IN if one else {} for one in asked]
+        operation["responses"] |= {"4XX": PROBLEM, "5XX": PROBLEM}

@@ -1,0 +1,122 @@
+"""What the gateway changes in header fields: pure functions on raw lists of lower-case names."""
+
+import re
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from random import getrandbits
+
+from gateway.problems import Headers
+
+# RFC 9110, section 7.6.1, and what is only for the next hop or ends with it.
+HOP_BY_HOP = frozenset(
+    b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer"
+    b" transfer-encoding upgrade".split()
+)
+FORWARDED = (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded")
+TRACE = (b"traceparent", b"tracestate")
+# Written anew for each request; nothing else of the client's is touched.
+SET_HERE = frozenset((*FORWARDED, *TRACE, b"x-request-id"))
+# Connection cannot remove what frames the message or says where it comes from.
+NEVER_NAMED = SET_HERE | {b"host", b"content-length"}
+
+SECURITY: Headers = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+]
+NOT_FROM_UPSTREAM = HOP_BY_HOP | {b"server", b"x-request-id"} | {name for name, _ in SECURITY}
+
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+# W3C Trace Context, section 3.2; later versions may have more behind the flags.
+TRACEPARENT = re.compile(
+    rb"(?!ff)(00|[0-9a-f]{2})-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}((?<!^00.{53})-.*)?"
+)
+TOKEN = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+
+Networks = Sequence[IPv4Network | IPv6Network]
+
+
+def values(headers: Headers, name: bytes) -> list[bytes]:
+    """Return all values of a field, in order."""
+    return [value for field, value in headers if field == name]
+
+
+def request_id(headers: Headers) -> bytes:
+    """Return the client's id when it is one and well formed, else a new one."""
+    sent = values(headers, b"x-request-id")
+    is_good = len(sent) == 1 and REQUEST_ID.fullmatch(sent[0])
+    return sent[0] if is_good else b"%032x" % getrandbits(128)
+
+
+def outbound(headers: Headers) -> Headers:
+    """Return what of the client's fields goes upstream as it came, repeats and order kept."""
+    return _without(headers, HOP_BY_HOP | SET_HERE)
+
+
+def inbound(headers: Headers) -> Headers:
+    """Return what of the upstream's fields reaches the client."""
+    kept = _without(headers, NOT_FROM_UPSTREAM)
+    return [field for field in kept if not field[0].startswith(b"access-control-")]
+
+
+def _without(headers: Headers, removed: frozenset[bytes]) -> Headers:
+    """Remove these fields and those that Connection names."""
+    for value in values(headers, b"connection"):
+        removed |= {token.strip().lower() for token in value.split(b",")} - NEVER_NAMED
+    return [field for field in headers if field[0] not in removed]
+
+
+def trace(headers: Headers) -> Headers:
+    """Return the client's trace context when it is valid, else the begin of a new one."""
+    parents = values(headers, b"traceparent")
+    if len(parents) == 1 and TRACEPARENT.fullmatch(parents[0]):
+        return [field for field in headers if field[0] in TRACE]
+    return [(b"traceparent", b"00-%032x-%016x-01" % (getrandbits(128), getrandbits(64)))]
+
+
+def origin(headers: Headers, peer: str, scheme: str, trusted: Networks) -> tuple[str, Headers]:
+    """Return the client's address and the fields that tell it: RFC 7239 and its forerunners.
+
+    What a trusted proxy says of it is appended to, what anyone else says replaced.
+    """
+    said = dict.fromkeys(FORWARDED, b"")
+    if trusted and _is_trusted(peer, trusted):
+        said = {name: b", ".join(values(headers, name)) for name in FORWARDED}
+    host = b"".join(values(headers, b"host"))
+    node = b"[%b]" % peer.encode() if ":" in peer else peer.encode()
+    pairs = ((b"for", node), (b"host", host), (b"proto", scheme.encode()))
+    element = b";".join(b"%b=%b" % (name, _quoted(value)) for name, value in pairs if value)
+    chain = b", ".join(filter(None, (said[b"x-forwarded-for"], peer.encode())))
+    fields = [
+        chain,
+        said[b"x-forwarded-proto"] or scheme.encode(),
+        said[b"x-forwarded-host"] or host,
+        b", ".join(filter(None, (said[b"forwarded"], element))),
+    ]
+    client = _client(chain, trusted) if trusted else peer
+    return client or peer, list(zip(FORWARDED, fields, strict=True))
+
+
+def _quoted(value: bytes) -> bytes:
+    return value if TOKEN.fullmatch(value) else b'"%b"' % value
+
+
+def _client(chain: bytes, trusted: Networks) -> str | None:
+    """Return the last address of the chain that is no trusted proxy's, if it is one."""
+    addresses = [address.strip() for address in chain.decode("latin-1").split(",")]
+    other = next((it for it in reversed(addresses) if not _is_trusted(it, trusted)), "")
+    return other if _parsed(other) else None
+
+
+def _is_trusted(address: str, trusted: Networks) -> bool:
+    parsed = _parsed(address)
+    return parsed is not None and any(parsed in network for network in trusted)
+
+
+def _parsed(address: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(address)
+    except ValueError:
+        return None

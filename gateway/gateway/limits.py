@@ -1,0 +1,152 @@
+"""Rate limits by client and route, in fixed windows that begin with a client's first request.
+
+Answers carry RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers-10).
+"""
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from functools import lru_cache
+from ipaddress import AddressValueError, IPv6Address, IPv6Network
+from math import ceil
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+from limits.aio.storage import RedisStorage
+from limits.errors import StorageError
+from redis.asyncio import ConnectionPool
+
+from gateway.config import RateLimitRule, Settings
+
+logger = logging.getLogger(__name__)
+
+MAX_WINDOWS = 50_000  # about 15 MB; beyond it the oldest window is forgotten
+STORE_TIMEOUT = 0.25  # seconds that a request waits for the shared store
+STORE_PAUSE = 1.0  # seconds without limits after the shared store did not answer
+
+
+class Decision(NamedTuple):
+    """Whether a request may pass, its answer's header fields, the seconds until it may again."""
+
+    allowed: bool
+    headers: list[tuple[bytes, bytes]]
+    retry_after: int
+
+
+UNLIMITED = Decision(allowed=True, headers=[], retry_after=0)
+
+
+class Policy:
+    """A rule made ready to be applied."""
+
+    def __init__(self, rule: RateLimitRule) -> None:
+        self.name = f"{rule.method or ''} {rule.path}".strip()
+        self.period = rule.limit.get_expiry()
+        self._quota = rule.limit.amount
+        self._label = b'"%b"' % self.name.encode()
+        value = b"%b;q=%d;w=%d" % (self._label, self._quota, self.period)
+        self._header = (b"ratelimit-policy", value)
+
+    def decide(self, count: int, seconds_left: float) -> Decision:
+        """Judge the count of requests in a window, this one included."""
+        reset = max(1, ceil(seconds_left))
+        state = b"%b;r=%d;t=%d" % (self._label, max(0, self._quota - count), reset)
+        return Decision(count <= self._quota, [self._header, (b"ratelimit", state)], reset)
+
+
+class MemoryStore:
+    """Windows in this process, in the order in which they began.
+
+    The library's memory storage looks through all its keys at each request, so that a flood of
+    addresses stops it; this one costs the same at any size, and its size is bounded.
+    """
+
+    def __init__(self) -> None:
+        self._windows: OrderedDict[str, tuple[int, float]] = OrderedDict()
+
+    async def hit(self, key: str, period: int) -> tuple[int, float]:
+        """Count a request; return the window's count and the seconds until it ends."""
+        now = time.monotonic()
+        count, end = self._windows.get(key, (0, 0.0))
+        if end <= now:
+            count, end = 0, now + period
+            self._windows.pop(key, None)
+            if len(self._windows) >= MAX_WINDOWS:
+                self._windows.popitem(last=False)
+        self._windows[key] = (count + 1, end)
+        return count + 1, end - now
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
+class SharedStore:
+    """Windows in a Redis or Valkey that several gateways use."""
+
+    def __init__(self, url: str) -> None:
+        self._pool = ConnectionPool.from_url(url)  # ours, for the library closes no connections
+        options: Any = {"implementation": "redispy", "connection_pool": self._pool}
+        self._storage = RedisStorage(url, wrap_exceptions=True, **options)
+        self._resume_at = 0.0
+
+    async def hit(self, key: str, period: int) -> tuple[int, float] | None:
+        """Count like the other store; None if there is no answer, and for a second after that."""
+        if time.monotonic() < self._resume_at:
+            return None
+        try:
+            async with asyncio.timeout(STORE_TIMEOUT):
+                count = await self._storage.incr(key, period)
+                return count, await self._storage.get_expiry(key) - time.time()
+        except (StorageError, TimeoutError, OSError) as error:
+            if time.monotonic() >= self._resume_at:  # one line for all that waited
+                logger.warning("rate limit store does not answer: %s", type(error).__name__)
+            self._resume_at = time.monotonic() + STORE_PAUSE
+            return None
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._pool.aclose()
+
+
+class RateLimiter:
+    """Counts requests by client against the rule of their route, here or in the store by URL.
+
+    Raises:
+        ValueError: the URL is of no known kind.
+    """
+
+    def __init__(self, settings: Settings, rules: Sequence[RateLimitRule]) -> None:
+        self._policies = {(rule.method, _plain(rule.path)): Policy(rule) for rule in rules}
+        self._elsewhere = self._policies.get((None, "*"))
+        url = settings.rate_limit_store
+        self._store = MemoryStore() if url.startswith("memory:") else SharedStore(url)
+
+    async def close(self) -> None:
+        """Close the connections to a shared store."""
+        await self._store.close()
+
+    async def check(self, method: str, path: str, client: str) -> Decision:
+        """Count a request; path is without its query, client an address."""
+        policies, path = self._policies, _plain(path)
+        policy = policies.get((method, path)) or policies.get((None, path)) or self._elsewhere
+        if policy is None:
+            return UNLIMITED
+        window = await self._store.hit(f"{policy.name} {counted_as(client)}", policy.period)
+        return policy.decide(*window) if window else UNLIMITED
+
+
+@lru_cache(maxsize=10_000)
+def counted_as(client: str) -> str:
+    """Return what an address counts as: of IPv6 its /64, or the IPv4 address that it maps."""
+    try:
+        address = IPv6Address(client)
+    except AddressValueError:
+        return client
+    return str(address.ipv4_mapped or IPv6Network((int(address), 64), strict=False))
+
+
+def _plain(path: str) -> str:
+    """Return a path as the services read it, without a slash at its end."""
+    return (unquote(path) if "%" in path else path).rstrip("/")

@@ -1,0 +1,70 @@
+"""One JSON object a line on standard output."""
+
+import asyncio
+import logging
+import sys
+import time
+import traceback
+from functools import lru_cache
+from json import dumps
+from typing import Any
+
+FLUSH_INTERVAL = 0.05  # seconds that the line of a request may wait for others
+
+
+class JsonFormatter(logging.Formatter):
+    """Formats a record and its `fields`; of an exception its type and place, not its text."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as one line."""
+        fields = dict(getattr(record, "fields", {}))
+        if record.exc_info and record.exc_info[0]:
+            places = traceback.extract_tb(record.exc_info[2])
+            fields["exception"] = record.exc_info[0].__name__
+            fields["at"] = [f"{place.filename}:{place.lineno}" for place in places]
+        return _line(record.created, record.levelname.lower(), record.getMessage(), fields)
+
+
+class AccessLog:
+    """The lines of requests, written together, since each write costs as much as a parsing."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+
+    def write(self, fields: dict[str, Any]) -> None:
+        """Write the line of a request, soon."""
+        if not self._lines:
+            asyncio.get_running_loop().call_later(FLUSH_INTERVAL, self.flush)
+        self._lines.append(_line(time.time(), "info", "request", fields) + "\n")
+
+    def flush(self) -> None:
+        """Write what still waits."""
+        lines, self._lines = self._lines, []
+        sys.stdout.write("".join(lines))
+        sys.stdout.flush()
+
+
+def configure(level: str) -> None:
+    """Send every logger's lines, uvicorn's too, to standard output as JSON."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(JsonFormatter())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for noisy in ("httpx", "httpcore", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _line(seconds: float, level: str, event: str, fields: dict[str, Any]) -> str:
+    line = {
+        "time": f"{_second(int(seconds))}.{int(seconds % 1 * 1000):03}Z",
+        "level": level,
+        "service": "gateway",
+        "event": event,
+        "request_id": None,
+        **fields,
+    }
+    return dumps(line)
+
+
+@lru_cache(maxsize=2)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))

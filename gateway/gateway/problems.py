@@ -1,0 +1,54 @@
+"""The error body of RFC 9457, the same for everything that the gateway answers itself."""
+
+import json
+from collections.abc import Awaitable, Callable, MutableMapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import Request, Response
+from starlette.exceptions import HTTPException
+
+Header = tuple[bytes, bytes]
+Headers = list[Header]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+CLOSE = (b"connection", b"close")
+RETRY_SOON = (b"retry-after", b"1")
+
+
+class Problem(Exception):  # noqa: N818 - RFC 9457's word
+    """An answer instead of the upstream's: a status, one sentence, and header fields."""
+
+    def __init__(self, status: int, detail: str, *headers: Header) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.headers = headers
+
+    def rendered(self, raw_path: bytes, request_id: bytes) -> tuple[Headers, bytes]:
+        """Return the header fields and the body that answer a request for this path."""
+        content = {
+            "type": "about:blank",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": str(self),
+            "instance": raw_path.decode("latin-1"),
+            "request_id": request_id.decode(),
+        }
+        body = json.dumps(content, separators=(",", ":")).encode()
+        fields = [
+            (b"content-type", b"application/problem+json"),
+            (b"content-length", b"%d" % len(body)),
+            (b"cache-control", b"no-store"),
+            *self.headers,
+        ]
+        return fields, body
+
+
+async def refuse(request: Request, error: HTTPException) -> Response:
+    """Answer FastAPI's own refusals as problems too."""
+    problem = Problem(error.status_code, f"{error.detail}.")
+    fields, body = problem.rendered(request.scope["raw_path"], request.scope["request_id"])
+    headers = {name.decode(): value.decode() for name, value in fields}
+    return Response(body, error.status_code, {**headers, **(error.headers or {})})

@@ -1,0 +1,244 @@
+"""The hot path: choose an upstream, send the request there, send the response back."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from time import perf_counter
+
+from starlette.middleware.cors import CORSMiddleware
+
+from gateway import config, headers
+from gateway.body import Body
+from gateway.connection import Connection, Lost
+from gateway.health import Health
+from gateway.limits import RateLimiter
+from gateway.logs import AccessLog
+from gateway.metrics import Metrics
+from gateway.paths import is_unsafe, matcher
+from gateway.problems import RETRY_SOON, Headers, Problem, Receive, Scope, Send
+from gateway.tokens import KeysUnavailable, TokenVerifier, Unauthorized
+from gateway.upstream import Upstream
+
+logger = logging.getLogger(__name__)
+
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+READING = frozenset(("GET", "HEAD", "OPTIONS"))
+IDEMPOTENT = READING | {"PUT", "DELETE"}  # RFC 9110, section 9.2.2
+ALLOW = (b"allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+UNCOUNTED = frozenset((b"/livez", b"/readyz"))
+CLIENT_LEFT = 499
+# What scripts of the listed origins may read beyond the standard's own list.
+EXPOSED = ("Link", "Location", "RateLimit", "Retry-After", "X-Request-ID", "X-Total-Count")
+
+
+@dataclass
+class Proxy:
+    """The gateway as an ASGI application; what no route takes goes to the application behind it."""
+
+    app: App
+    settings: config.Settings
+    table: config.Routes
+    upstreams: dict[str, Upstream]
+    metrics: Metrics
+    limiter: RateLimiter
+    verifier: TokenVerifier
+    health: Health
+    log: AccessLog
+
+    def __post_init__(self) -> None:
+        self.route_of = matcher([(route.prefix, route) for route in self.table.routes])
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or the lifespan."""
+        if scope["type"] == "http":
+            await Exchange(self, scope, receive, send).run()
+        else:
+            await self.app(scope, receive, send)
+
+
+class Exchange:
+    """One request and its response."""
+
+    def __init__(self, proxy: Proxy, scope: Scope, receive: Receive, send: Send) -> None:
+        self._proxy = proxy
+        self._scope = scope
+        self._receive = receive
+        self._to_client = send
+        self._method: str = scope["method"]
+        self._path: bytes = scope["raw_path"]
+        self._headers: Headers = scope["headers"]
+        self._id = scope["request_id"] = headers.request_id(self._headers)
+        peer = scope["client"][0] if scope["client"] else ""
+        trusted = proxy.settings.trusted_proxies
+        self._client, self._origin = headers.origin(self._headers, peer, scope["scheme"], trusted)
+        self._route = proxy.route_of(self._path)
+        self._label = self._route.prefix if self._route else "gateway"
+        self._own = [(b"x-request-id", self._id), *headers.SECURITY]
+        self._status = 0
+
+    async def run(self) -> None:
+        """Answer, whatever happens; write the log line and count."""
+        began = perf_counter()
+        self._proxy.metrics.started(self._label)
+        try:
+            await self._app()(self._scope, self._receive, self._send)
+        except asyncio.CancelledError:  # the client left, or the gateway has waited long enough
+            if self._proxy.health.draining:
+                await self._refuse(Problem(503, "The gateway stops.", RETRY_SOON), self._send)
+            self._status = CLIENT_LEFT
+        finally:
+            self._note(perf_counter() - began)
+
+    def _note(self, seconds: float) -> None:
+        upstream = self._route.upstream if self._route else ""
+        self._proxy.metrics.finished(self._label, upstream, self._method, self._status, seconds)
+        fields = {
+            "request_id": self._id.decode(),
+            "method": self._method,
+            "path": self._path.decode("latin-1"),
+            "status": self._status,
+            "duration_ms": round(seconds * 1000, 2),
+            "client": self._client,
+        }
+        self._proxy.log.write(fields)
+
+    def _app(self) -> App:
+        """Return what answers, with CORS (the Fetch standard, section 3.3) if origins are listed.
+
+        A preflight of another origin is an OPTIONS request like any other.
+        """
+        origins = self._proxy.settings.cors_origins
+        asked = dict(self._headers)
+        is_preflight = self._method == "OPTIONS" and b"access-control-request-method" in asked
+        origin = asked.get(b"origin", b"").decode("latin-1")
+        if not origins or (is_preflight and not {origin, "*"} & set(origins)):
+            return self._answer
+        return CORSMiddleware(self._answer, origins, ["*"], ["*"], expose_headers=EXPOSED)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._check()
+            if self._route:
+                await self._forward(self._route, send)
+            else:
+                await self._proxy.app(scope, receive, send)
+        except Problem as problem:
+            await self._refuse(problem, send)
+        except Exception:
+            logger.exception("unexpected", extra={"fields": {"request_id": self._id.decode()}})
+            await self._refuse(Problem(500, "Something went wrong here."), send)
+
+    async def _send(self, message: Scope) -> None:
+        """Send a part of the response, the head with the gateway's own fields."""
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            there = {name for name, _ in message["headers"]}
+            missing = [field for field in self._own if field[0] not in there]
+            message["headers"] = [*message["headers"], *missing]
+        await self._to_client(message)
+
+    async def _refuse(self, problem: Problem, send: Send) -> None:
+        """Answer with a problem; a response that has begun is left broken off instead."""
+        if not self._status:
+            fields, body = problem.rendered(self._path, self._id)
+            await send({"type": "http.response.start", "status": problem.status, "headers": fields})
+            await send({"type": "http.response.body", "body": body})
+
+    async def _check(self) -> None:
+        if "problem" in self._scope:
+            raise self._scope["problem"]
+        if is_unsafe(self._path):
+            raise Problem(400, "The path has dot segments, backslashes or other unsafe parts.")
+        if self._method in ("TRACE", "CONNECT"):
+            raise Problem(405, "This method is not served here.", ALLOW)
+        await self._count()
+        signed_in = self._route is not None and self._route.writes == "signed-in"
+        if signed_in and self._method not in READING:
+            await self._verify()
+
+    async def _count(self) -> None:
+        if self._proxy.settings.rate_limit == "off" or self._path in UNCOUNTED:
+            return
+        path = self._path.decode("latin-1")
+        decision = await self._proxy.limiter.check(self._method, path, self._client)
+        self._own += decision.headers
+        if not decision.allowed:
+            self._proxy.metrics.limited(self._label)
+            retry_after = (b"retry-after", b"%d" % decision.retry_after)
+            raise Problem(429, "There were too many requests; try again later.", retry_after)
+
+    async def _verify(self) -> None:
+        authorization = headers.values(self._headers, b"authorization")
+        try:
+            await self._proxy.verifier.verify(authorization[0] if len(authorization) == 1 else None)
+        except Unauthorized as error:
+            raise Problem(401, str(error), (b"www-authenticate", b"Bearer")) from None
+        except KeysUnavailable:
+            raise Problem(503, "Tokens cannot be checked at the moment.", RETRY_SOON) from None
+
+    async def _forward(self, route: config.Route, send: Send) -> None:
+        upstream = self._proxy.upstreams[route.upstream]
+        body = Body(self._scope, self._receive, route.max_body)
+        if not body.empty:
+            await body.gather()
+        async with upstream.slots if body.ended else upstream.uploads:
+            await self._exchange(upstream, body, send)
+
+    async def _exchange(self, upstream: Upstream, body: Body, send: Send) -> None:
+        """Send the request and relay the response; once more if it is lost and may be repeated."""
+        head = self._head(body)
+        lost_by = None
+        while True:
+            replica, connection = await upstream.connect(lost_by)
+            try:
+                return await self._ask(connection, head, body, send)
+            except Lost:
+                may_repeat = body.empty and self._method in IDEMPOTENT
+                if lost_by or connection.answered or not may_repeat:
+                    raise
+                lost_by = replica
+            finally:
+                upstream.release(replica, connection)
+            self._proxy.metrics.retried(upstream.name)
+
+    def _head(self, body: Body) -> bytes:
+        """Write the request's head as it goes upstream."""
+        query = self._scope["query_string"]
+        target = self._path + b"?" + query if query else self._path
+        fields = [
+            *headers.outbound(self._headers),
+            *self._origin,
+            *headers.trace(self._headers),
+            (b"x-request-id", self._id),
+        ]
+        if body.chunked:
+            fields.append((b"transfer-encoding", b"chunked"))
+        lines = b"".join([b"%b: %b\r\n" % field for field in fields])
+        return b"%b %b HTTP/1.1\r\n%b\r\n" % (self._method.encode(), target, lines)
+
+    async def _ask(self, connection: Connection, head: bytes, body: Body, send: Send) -> None:
+        connection.begin(head + body.taken(), bodyless=self._method == "HEAD", sent=body.ended)
+        if body.ended:
+            await self._relay(connection, send)
+            return
+        pump = asyncio.create_task(body.pump(connection))
+        try:
+            await self._relay(connection, send)
+        finally:
+            connection.reusable = connection.reusable and pump.done()
+            pump.cancel()
+            await asyncio.wait([pump])
+
+    async def _relay(self, connection: Connection, send: Send) -> None:
+        await connection.head()
+        fields = headers.inbound(connection.headers)
+        head = {"type": "http.response.start", "status": connection.status, "headers": fields}
+        await send(head)
+        while True:
+            more, data = not connection.complete, connection.take()
+            await send({"type": "http.response.body", "body": data, "more_body": more})
+            if not more:
+                return
+            await connection.more()

@@ -1,0 +1,189 @@
+"""A service's replicas: which one is asked, over which connection, and how many at once."""
+
+import asyncio
+from socket import SOCK_STREAM
+from typing import Any
+from urllib.parse import urlsplit
+
+from gateway import config
+from gateway.connection import Connection
+from gateway.metrics import Metrics
+from gateway.problems import RETRY_SOON, Problem
+
+RESOLVE_INTERVAL = 2.0
+PROBE_INTERVAL = 0.5  # seconds until a replica that was left out is probed
+
+Address = tuple[str, int]
+UNAVAILABLE = (503, "The service does not answer at the moment.", RETRY_SOON)
+
+
+async def resolve(loop: asyncio.AbstractEventLoop, host: str, port: int) -> list[Any]:
+    """Return what getaddrinfo() says of a name."""
+    return await loop.getaddrinfo(host, port, type=SOCK_STREAM)
+
+
+class Replica:
+    """An address of a service, with the connections that wait for their next exchange."""
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self.in_flight = 0
+        self.idle: dict[Connection, asyncio.TimerHandle] = {}
+        self.probe_at = 0.0  # set while the replica is left out
+        self.probing = False
+
+    def lost(self, connection: Connection) -> None:
+        """Forget a connection that ended while it waited."""
+        if timer := self.idle.pop(connection, None):
+            timer.cancel()
+
+    def taken(self) -> Connection | None:
+        """Return the connection that waits for the shortest time."""
+        while self.idle:
+            connection, timer = self.idle.popitem()
+            timer.cancel()
+            if connection.is_open:
+                return connection
+        return None
+
+    def drop_idle(self) -> None:
+        """Close the connections that wait."""
+        while connection := self.taken():
+            connection.close()
+
+
+class Slots:
+    """So many at once; a bounded number of others wait for a bounded time."""
+
+    def __init__(self, slots: int, limits: config.Upstream) -> None:
+        self._semaphore = asyncio.Semaphore(slots)
+        self._limits = limits
+        self._waiting = 0
+
+    async def __aenter__(self) -> None:
+        if not self._semaphore.locked():
+            await self._semaphore.acquire()
+            return
+        if self._waiting >= self._limits.max_queue:
+            raise Problem(*UNAVAILABLE)
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(self._limits.queue_timeout):
+                await self._semaphore.acquire()
+        except TimeoutError:
+            raise Problem(*UNAVAILABLE) from None
+        finally:
+            self._waiting -= 1
+
+    async def __aexit__(self, *_: object) -> None:
+        self._semaphore.release()
+
+
+class Upstream:
+    """The pool of a service's replicas; open() and close() belong to the lifespan."""
+
+    def __init__(self, name: str, limits: config.Upstream, metrics: Metrics) -> None:
+        self.name = name
+        self.slots = Slots(limits.max_in_flight, limits)
+        self.uploads = Slots(limits.max_uploads, limits)
+        self._limits = limits
+        self._metrics = metrics
+        self._replicas: list[Replica] = []  # the one that was asked last is the last
+
+    async def open(self) -> None:
+        """Resolve the name and keep doing so."""
+        self._loop = asyncio.get_running_loop()
+        await self._resolve()
+        self._resolving = asyncio.create_task(self._keep_resolving())
+
+    async def close(self) -> None:
+        """Close every connection."""
+        self._resolving.cancel()
+        for replica in self._replicas:
+            replica.drop_idle()
+
+    async def connect(self, avoided: Replica | None = None) -> tuple[Replica, Connection]:
+        """Return a connection to the replica with the least to do; release() must follow.
+
+        A replica that refuses is left out and another one asked, once. When one is to be
+        avoided, since it lost a request, the connection is a fresh one.
+        """
+        replica = self._choose(avoided)
+        try:
+            return replica, await self._connection(replica, fresh=avoided is not None)
+        except OSError:
+            replica = self._choose(replica)
+            self._metrics.retried(self.name)
+        try:
+            return replica, await self._connection(replica, fresh=True)
+        except OSError:
+            raise Problem(*UNAVAILABLE) from None
+
+    def release(self, replica: Replica, connection: Connection) -> None:
+        """Take a connection back when its exchange ended, however it did."""
+        replica.in_flight -= 1
+        reusable = connection.complete and connection.reusable and connection.is_open
+        if reusable and replica in self._replicas:
+            timer = self._loop.call_later(self._limits.keep_alive, connection.close)
+            replica.idle[connection] = timer
+        else:
+            connection.close()
+
+    def _choose(self, avoided: Replica | None) -> Replica:
+        """Choose by least load and longest rest; of a left-out replica one request finds out."""
+        now = self._loop.time()
+        usable = [it for it in self._replicas if it.probe_at <= now and not it.probing]
+        others = [it for it in usable if it is not avoided] or usable
+        if not others:
+            raise Problem(*UNAVAILABLE)
+        chosen = min(others, key=lambda replica: replica.in_flight)
+        self._replicas.remove(chosen)
+        self._replicas.append(chosen)
+        return chosen
+
+    async def _connection(self, replica: Replica, *, fresh: bool) -> Connection:
+        replica.in_flight += 1
+        replica.probing = replica.probe_at > 0
+        try:
+            return (None if fresh else replica.taken()) or await self._opened(replica)
+        except BaseException as error:
+            replica.in_flight -= 1
+            if isinstance(error, OSError):
+                self._leave_out(replica)
+            raise
+        finally:
+            replica.probing = False
+
+    async def _opened(self, replica: Replica) -> Connection:
+        def new() -> Connection:
+            return Connection(self._limits, replica.lost)
+
+        async with asyncio.timeout(self._limits.connect_timeout):
+            _, connection = await self._loop.create_connection(new, *replica.address)
+        replica.probe_at = 0.0
+        return connection
+
+    def _leave_out(self, replica: Replica) -> None:
+        if not replica.probe_at:
+            self._metrics.replica_left_out(self.name)
+        replica.probe_at = self._loop.time() + PROBE_INTERVAL
+        replica.drop_idle()
+
+    async def _keep_resolving(self) -> None:
+        while True:
+            await asyncio.sleep(RESOLVE_INTERVAL)
+            await self._resolve()
+
+    async def _resolve(self) -> None:
+        url = urlsplit(self._limits.url)
+        try:
+            async with asyncio.timeout(RESOLVE_INTERVAL):
+                found = await resolve(self._loop, url.hostname or "", url.port or 80)
+        except OSError:
+            return  # what was known is still the best guess
+        addresses = {(str(info[4][0]), int(info[4][1])) for info in found}
+        for replica in [it for it in self._replicas if it.address not in addresses]:
+            self._replicas.remove(replica)
+            replica.drop_idle()
+        new = addresses - {it.address for it in self._replicas}
+        self._replicas += [Replica(address) for address in sorted(new)]

@@ -1,0 +1,169 @@
+"""A blog-service and a platform-service that are just enough to stand behind the gateway."""
+
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any
+from unittest.mock import patch
+from urllib.parse import parse_qs
+
+import jwt
+import uvicorn
+from conftest import Running, eventually
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi.security import OAuth2PasswordBearer
+from pydantic import BaseModel
+
+from gateway.config import Settings
+
+PASSWORD = "correct horse battery"
+
+
+class SigningKey:
+    """An Ed25519 key, its public half as a JWK and tokens signed with it."""
+
+    def __init__(self, kid: str = "first") -> None:
+        self.kid = kid
+        self.private = Ed25519PrivateKey.generate()
+
+    @property
+    def jwk(self) -> dict[str, Any]:
+        public = json.loads(jwt.algorithms.OKPAlgorithm.to_jwk(self.private.public_key()))
+        return {**public, "kid": self.kid, "use": "sig"}
+
+    def token(self, **claims: Any) -> str:
+        """Sign a good token; a claim given as None is left out."""
+        now = int(time.time())
+        good = {"iss": "inkwell-platform", "aud": "inkwell", "sub": "1", "exp": now + 900}
+        payload = {name: value for name, value in {**good, **claims}.items() if value is not None}
+        return jwt.encode(payload, self.private, "EdDSA", headers={"kid": self.kid})
+
+
+class PostCreate(BaseModel):
+    title: str
+    body: str | None = None
+    published: bool = False
+
+
+class PostOut(PostCreate):
+    id: int
+
+
+class ArticleCreate(BaseModel):
+    title: str
+    content: str
+
+
+class ArticleOut(ArticleCreate):
+    id: int
+
+
+def blog_service() -> FastAPI:
+    app = FastAPI(title="blog", redirect_slashes=False)
+
+    @app.get("/posts/", tags=["posts"])
+    def list_posts() -> list[PostOut]:
+        return []
+
+    @app.post("/posts/", status_code=201, tags=["posts"])
+    def create_post(post: PostCreate) -> PostOut:
+        return PostOut(id=1, **post.model_dump())
+
+    @app.get("/livez")
+    def livez() -> dict[str, str]:
+        return {"status": "up"}
+
+    @app.get("/readyz")
+    def readyz() -> dict[str, str]:
+        return {"status": "up"}
+
+    return app
+
+
+def platform_service(key: SigningKey) -> FastAPI:
+    app = FastAPI(title="platform", redirect_slashes=False)
+    bearer = OAuth2PasswordBearer("auth/token")
+
+    @app.get("/.well-known/jwks.json")
+    def jwks() -> dict[str, Any]:
+        return {"keys": [key.jwk]}
+
+    @app.post("/auth/token", tags=["auth"])
+    async def sign_in(request: Request) -> dict[str, Any]:
+        form = parse_qs((await request.body()).decode())
+        if form.get("password") != [PASSWORD]:
+            raise HTTPException(401)
+        return {"access_token": key.token(), "token_type": "bearer", "expires_in": 900}
+
+    @app.get("/articles/", tags=["articles"])
+    def list_articles() -> list[ArticleOut]:
+        return []
+
+    @app.post("/articles/", status_code=201, tags=["articles"])
+    def create_article(
+        article: ArticleCreate, _token: Annotated[str, Depends(bearer)]
+    ) -> ArticleOut:
+        return ArticleOut(id=1, **article.model_dump())
+
+    @app.get("/readyz")
+    def readyz() -> dict[str, str]:
+        return {"status": "up"}
+
+    return app
+
+
+class Served:
+    """An application on a real socket, in a thread."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1)
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, args=([self._socket],))
+        self._thread.start()
+        eventually(lambda: self._server.started)
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(10)
+        self._socket.close()
+
+
+@contextmanager
+def served(app: FastAPI) -> Iterator[Served]:
+    one = Served(app)
+    try:
+        yield one
+    finally:
+        one.stop()
+
+
+@dataclass
+class Inkwell:
+    """The gateway with both services behind it."""
+
+    url: str
+    blog: Served
+    platform: Served
+
+
+@contextmanager
+def inkwell() -> Iterator[Inkwell]:
+    with ExitStack() as stack:
+        blog = stack.enter_context(served(blog_service()))
+        platform = stack.enter_context(served(platform_service(SigningKey())))
+        urls = {
+            "GATEWAY_BLOG_SERVICE_URL": blog.url,
+            "GATEWAY_PLATFORM_SERVICE_URL": platform.url,
+        }
+        with patch.dict(os.environ, urls):
+            gateway = Running(Settings(port=0, metrics_port=0, drain_seconds=0))
+        stack.callback(gateway.stop)
+        yield Inkwell(gateway.url, blog, platform)

@@ -1,0 +1,186 @@
+import asyncio
+import logging
+import socket
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from gateway import limits
+from gateway.config import RateLimitRule, Settings, load_routes
+from gateway.limits import Decision, RateLimiter
+
+SHIPPED = load_routes(Settings().routes_file).rate_limits
+WIDE = RateLimitRule(path="*", limit="100/minute")
+
+
+def limiter(*rules: RateLimitRule, store: str = "memory://") -> RateLimiter:
+    return RateLimiter(Settings(rate_limit_store=store), rules or SHIPPED)
+
+
+def ask(
+    one: RateLimiter, times: int, method: str, path: str, client: str = "192.0.2.1"
+) -> list[Decision]:
+    async def story() -> list[Decision]:
+        decisions = [await one.check(method, path, client) for _ in range(times)]
+        await one.close()
+        return decisions
+
+    return asyncio.run(story())
+
+
+def allowed(decisions: list[Decision]) -> int:
+    return sum(decision.allowed for decision in decisions)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "quota"),
+    [("POST", "/auth/token", 10), ("POST", "/users/", 20), ("GET", "/articles/", 6000)],
+)
+def test_a_client_is_refused_after_its_quota(method: str, path: str, quota: int) -> None:
+    assert allowed(ask(limiter(), quota + 5, method, path)) == quota
+
+
+def test_a_refusal_tells_when_to_come_back() -> None:
+    one = limiter()
+    *_, last, refusal = ask(one, 11, "POST", "/auth/token")
+    assert last.headers == [
+        (b"ratelimit-policy", b'"POST /auth/token";q=10;w=60'),
+        (b"ratelimit", b'"POST /auth/token";r=0;t=60'),
+    ]
+    assert last.allowed
+    assert refusal == Decision(allowed=False, headers=last.headers, retry_after=60)
+
+
+def test_what_remains_is_counted_down_on_every_route() -> None:
+    first, second = ask(limiter(), 2, "GET", "/posts/1")
+    assert first.headers[1] == (b"ratelimit", b'"*";r=5999;t=60')
+    assert second.headers[1] == (b"ratelimit", b'"*";r=5998;t=60')
+
+
+def test_all_spellings_of_a_path_count_together() -> None:
+    one = limiter()
+    spellings = ("/auth/token", "/auth/token/", "/auth/%74oken", "/%61uth/token//")
+    assert [allowed(ask(one, 3, "POST", spelling)) for spelling in spellings] == [3, 3, 3, 1]
+
+
+def test_spellings_with_a_slash_share_the_quota_of_users() -> None:
+    one = limiter()
+    assert allowed(ask(one, 12, "POST", "/users")) == 12
+    assert allowed(ask(one, 12, "POST", "/users/")) == 8
+
+
+def test_other_methods_and_clients_have_counts_of_their_own() -> None:
+    one = limiter()
+    ask(one, 11, "POST", "/auth/token")
+    assert allowed(ask(one, 1, "GET", "/auth/token")) == 1
+    assert allowed(ask(one, 1, "POST", "/auth/token", client="192.0.2.2")) == 1
+
+
+def test_a_rule_without_a_method_counts_all_of_them() -> None:
+    one = limiter(RateLimitRule(path="/posts", limit="3/minute"), WIDE)
+    assert allowed(ask(one, 2, "GET", "/posts/")) == 2
+    assert allowed(ask(one, 2, "POST", "/posts")) == 1
+
+
+def test_a_path_without_a_rule_is_not_limited_when_there_is_none_for_the_rest() -> None:
+    one = limiter(RateLimitRule(path="/posts", limit="1/minute"))
+    assert ask(one, 3, "GET", "/users")[-1] == limits.UNLIMITED
+
+
+@pytest.mark.parametrize(
+    ("clients", "quota"),
+    [
+        (["2001:db8::1", "2001:db8::ffff:0:1", "2001:db8:0:0:ffff::"], 3),
+        (["2001:db8::1", "2001:db8:0:1::1"], 6),
+        (["192.0.2.9", "::ffff:192.0.2.9"], 3),
+        (["fe80::1%eth0", "fe80::2"], 3),
+        (["not:an:address", "not:an:address"], 3),
+    ],
+)
+def test_an_ipv6_client_counts_by_its_network(clients: list[str], quota: int) -> None:
+    one = limiter(RateLimitRule(path="*", limit="3/minute"))
+    assert sum(allowed(ask(one, 9, "GET", "/", client)) for client in clients) == quota
+
+
+def test_a_new_window_begins_when_the_old_one_ends() -> None:
+    one = limiter(RateLimitRule(path="*", limit="2/second"))
+    refusal = ask(one, 3, "GET", "/")[-1]
+    assert refusal.retry_after == 1
+    deadline = time.monotonic() + 3
+    while not ask(one, 1, "GET", "/")[0].allowed:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_flood_of_addresses_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_WINDOWS", 100)
+    one = limiter()
+    for number in range(1000):
+        ask(one, 1, "GET", "/", f"10.0.{number >> 8}.{number & 255}")
+    assert isinstance(one._store, limits.MemoryStore)
+    assert len(one._store._windows) == 100
+
+
+def test_counting_in_memory_does_not_suspend() -> None:
+    check: Coroutine[Any, Any, Decision] = limiter().check("GET", "/", "192.0.2.1")
+    with pytest.raises(StopIteration):
+        check.send(None)
+
+
+def test_gateways_with_a_shared_store_count_together(valkey_url: str) -> None:
+    one, other = limiter(store=valkey_url), limiter(store=valkey_url)
+    assert allowed(ask(one, 7, "POST", "/auth/token")) == 7
+    decisions = ask(other, 7, "POST", "/auth/token")
+    assert allowed(decisions) == 3
+    assert 55 <= decisions[-1].retry_after <= 60
+    assert allowed(ask(other, 1, "POST", "/auth/token", client="192.0.2.2")) == 1
+
+
+def test_a_store_that_refuses_lets_requests_pass_and_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        decisions = ask(limiter(store="redis://127.0.0.1:9/0"), 30, "POST", "/auth/token")
+    assert decisions == [limits.UNLIMITED] * 30
+    assert [record.name for record in caplog.records] == ["gateway.limits"]
+
+
+def test_a_silent_store_costs_a_moment_and_is_then_left_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def story(one: RateLimiter) -> list[Decision]:
+        checks = (one.check("POST", "/auth/token", "192.0.2.1") for _ in range(30))
+        decisions = await asyncio.gather(*checks)
+        await one.close()
+        return [*decisions, *await asyncio.gather(one.check("GET", "/", "192.0.2.1"))]
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        one = limiter(store=f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
+        begun = time.monotonic()
+        assert asyncio.run(story(one)) == [limits.UNLIMITED] * 31
+        assert time.monotonic() - begun < 1
+    assert len(caplog.records) == 1
+
+
+def test_a_store_is_asked_again_after_a_pause(valkey_url: str) -> None:
+    one = limiter(store=valkey_url)
+    assert isinstance(one._store, limits.SharedStore)
+    one._store._resume_at = time.monotonic() + 1
+    assert ask(one, 12, "POST", "/auth/token") == [limits.UNLIMITED] * 12
+    deadline = time.monotonic() + 10
+    while ask(one, 1, "POST", "/auth/token") == [limits.UNLIMITED]:
+        assert time.monotonic() < deadline
+    assert allowed(ask(one, 12, "POST", "/auth/token")) == 9  # one of ten was counted above
+
+
+def test_a_store_of_an_unknown_kind_is_refused_at_the_start() -> None:
+    with pytest.raises(ValueError, match="redis://"):
+        limiter(store="carrier-pigeon://roof")
+
+
+def test_a_limit_that_cannot_be_read_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        RateLimitRule(path="*", limit="a few")

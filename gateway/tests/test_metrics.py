@@ -1,0 +1,75 @@
+import socket
+
+import httpx
+import pytest
+
+from gateway.metrics import Metrics, serve
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def scrape(metrics: Metrics) -> list[str]:
+    port = free_port()
+    with serve(metrics, "127.0.0.1", port):
+        answer = httpx.get(f"http://127.0.0.1:{port}/metrics")
+    assert answer.status_code == 200
+    return answer.text.splitlines()
+
+
+def test_prometheus_reads_requests_durations_and_what_is_in_flight() -> None:
+    metrics = Metrics()
+    metrics.started("/posts")
+    metrics.started("/posts")
+    metrics.finished("/posts", "blog-service", "GET", 200, 0.003)
+    lines = scrape(metrics)
+    labels = 'method="GET",route="/posts",status="2xx",upstream="blog-service"'
+    assert 'gateway_in_flight{route="/posts"} 1.0' in lines
+    assert f"gateway_request_duration_seconds_count{{{labels}}} 1.0" in lines
+    assert f'gateway_request_duration_seconds_bucket{{le="0.0025",{labels}}} 0.0' in lines
+    assert f'gateway_request_duration_seconds_bucket{{le="0.005",{labels}}} 1.0' in lines
+    assert f"gateway_request_duration_seconds_sum{{{labels}}} 0.003" in lines
+
+
+def test_prometheus_reads_retries_replicas_and_limits() -> None:
+    metrics = Metrics()
+    metrics.retried("blog-service")
+    metrics.replica_left_out("platform-service")
+    metrics.limited("/auth")
+    lines = scrape(metrics)
+    assert 'gateway_retries_total{upstream="blog-service"} 1.0' in lines
+    assert 'gateway_replicas_left_out_total{upstream="platform-service"} 1.0' in lines
+    assert 'gateway_limited_total{route="/auth"} 1.0' in lines
+
+
+def test_made_up_methods_share_a_label() -> None:
+    metrics = Metrics()
+    for method in ("BREW", "PROPFIND", "GET"):
+        metrics.started("/posts")
+        metrics.finished("/posts", "", method, 404, 0.1)
+    counted = [line for line in scrape(metrics) if "_seconds_count{" in line]
+    assert [line.partition(",")[0] for line in sorted(counted)] == [
+        'gateway_request_duration_seconds_count{method="GET"',
+        'gateway_request_duration_seconds_count{method="other"',
+    ]
+
+
+def test_gateways_in_one_process_count_apart() -> None:
+    one, other = Metrics(), Metrics()
+    one.limited("/auth")
+    assert not [line for line in scrape(other) if line.startswith("gateway_limited_total{")]
+
+
+def test_the_port_is_free_again_afterwards_and_taken_before() -> None:
+    port = free_port()
+    with (
+        serve(Metrics(), "127.0.0.1", port),
+        pytest.raises(OSError, match="in use"),
+        serve(Metrics(), "127.0.0.1", port),
+    ):
+        pass
+    with serve(Metrics(), "127.0.0.1", port):
+        pass

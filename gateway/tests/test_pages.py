@@ -1,0 +1,205 @@
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from fake_services import PASSWORD, Inkwell, inkwell
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.wait import WebDriverWait
+
+CHROMIUM, CHROMEDRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+OFFLINE = (
+    "--headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run "
+    "--disable-background-networking --disable-component-update --disable-sync --disable-quic"
+)
+
+
+@pytest.fixture(scope="module")
+def system() -> Iterator[Inkwell]:
+    with inkwell() as system:
+        yield system
+
+
+@pytest.fixture(scope="module")
+def client(system: Inkwell) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=system.url) as client:
+        yield client
+
+
+class Links(HTMLParser):
+    """Collects what a page loads or links to, and whether it has script or style inside."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.targets: list[str] = []
+        self.inline: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attrs}
+        self.targets += [values[name] for name in ("href", "src") if name in values]
+        if tag == "style" or (tag == "script" and "src" not in values) or "style" in values:
+            self.inline.append(tag)
+        self.inline += [name for name in values if name.startswith("on")]
+
+
+@pytest.mark.parametrize("path", ["/", "/docs"])
+def test_a_page_loads_nothing_from_elsewhere(client: httpx.Client, path: str) -> None:
+    answer = client.get(path)
+    links = Links(answer.text)
+    assert links.inline == []
+    assert len(links.targets) > 3
+    for target in links.targets:
+        assert urlsplit(target).netloc == ""
+        assert client.get(target).status_code == 200, target
+
+
+@pytest.mark.parametrize("path", ["/", "/docs"])
+def test_a_pages_policy_allows_this_host_alone(client: httpx.Client, path: str) -> None:
+    answer = client.get(path)
+    (policy,) = answer.headers.get_list("content-security-policy")
+    sources = {word for rule in policy.split(";") for word in rule.split()[1:]}
+    assert sources <= {"'none'", "'self'", "data:"}
+    assert "default-src 'none'" in policy
+    assert ("script-src" in policy) is (path == "/docs")
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/static/home.css", "/static/swagger-ui.css"])
+def test_a_page_answers_head_as_get(client: httpx.Client, path: str) -> None:
+    get, head = client.get(path), client.head(path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-type"] == get.headers["content-type"]
+    assert head.headers["content-length"] == str(len(get.content))
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json", "/static/home.css"])
+def test_a_page_takes_no_other_method(client: httpx.Client, path: str) -> None:
+    answer = client.post(path)
+    assert answer.status_code == 405
+    assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD"}
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("path", ["/static/none.css", "/static/", "/static", "/docs/"])
+def test_a_file_that_is_not_there_is_a_problem(client: httpx.Client, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 404
+    assert answer.json()["instance"] == path
+
+
+def test_the_home_page_lists_services_and_routes(client: httpx.Client) -> None:
+    page = client.get("/").text
+    for service in ("blog-service", "platform-service"):
+        assert f'<li class="up"><span>{service}</span> <b>up</b></li>' in page
+    assert page.index("<code>/posts/</code>") < page.index("<code>/articles/</code>")
+    assert page.count("signed in") == 2
+
+
+def test_the_home_page_tells_which_service_is_down() -> None:
+    with inkwell() as system:
+        system.platform.stop()
+        page = httpx.get(f"{system.url}/").text
+    assert '<li class="down"><span>platform-service</span> <b>down</b></li>' in page
+    assert '<li class="up"><span>blog-service</span> <b>up</b></li>' in page
+
+
+def test_the_home_page_stands_when_every_service_is_down() -> None:
+    with inkwell() as system:
+        system.platform.stop()
+        system.blog.stop()
+        answer = httpx.get(f"{system.url}/")
+    assert answer.status_code == 200
+    assert "No service has described its routes yet" in answer.text
+
+
+@pytest.mark.parametrize("host", ["inkwell.example", "192.0.2.1:8080", "[2001:db8::1]:8000"])
+def test_the_example_call_names_the_host_that_the_client_used(
+    client: httpx.Client, host: str
+) -> None:
+    page = client.get("/", headers={"Host": host}).text
+    assert f"curl 'http://{host}/articles/?limit=5'" in page
+
+
+@pytest.mark.parametrize("host", ["a'b", "x<script>", "a&b"])
+def test_a_wild_host_never_reaches_the_page(client: httpx.Client, host: str) -> None:
+    assert host not in client.get("/", headers={"Host": host}).text
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
+    if not (CHROMIUM and CHROMEDRIVER):
+        pytest.skip("Chromium and ChromeDriver are not installed")
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for option in (*OFFLINE.split(), f"--user-data-dir={tmp_path}"):
+        options.add_argument(option)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    service = webdriver.ChromeService(CHROMEDRIVER, log_output=os.devnull)
+    driver = webdriver.Chrome(options, service)
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+def shown(browser: webdriver.Chrome, selector: str) -> WebElement:
+    """Wait until the element is there and return it."""
+    wait: WebDriverWait[webdriver.Chrome] = WebDriverWait(browser, 20)
+    return wait.until(lambda driver: driver.find_element(By.CSS_SELECTOR, selector))
+
+
+def click(browser: webdriver.Chrome, selector: str) -> None:
+    browser.execute_script("arguments[0].click()", shown(browser, selector))
+
+
+def sign_in(browser: webdriver.Chrome) -> None:
+    click(browser, ".btn.authorize")
+    shown(browser, "#oauth_username").send_keys("ada@example.com")
+    shown(browser, "#oauth_password").send_keys(PASSWORD)
+    click(browser, ".modal-ux .auth-btn-wrapper .authorize")
+    shown(browser, ".modal-ux [aria-label='Remove authorization']")
+    click(browser, ".modal-ux .btn-done")
+
+
+def try_out(browser: webdriver.Chrome, operation: str, body: object) -> str:
+    """Send a request from Swagger UI and return the status that it shows."""
+    click(browser, f"#operations-{operation} .opblock-summary-control")
+    field = shown(browser, f"#operations-{operation} .body-param textarea")
+    field.clear()
+    field.send_keys(json.dumps(body))
+    click(browser, f"#operations-{operation} .execute")
+    answer = f"#operations-{operation} .live-responses-table tbody .response-col_status"
+    return shown(browser, answer).text
+
+
+@pytest.mark.browser
+def test_a_person_signs_in_and_posts_in_swagger_ui(
+    system: Inkwell, browser: webdriver.Chrome
+) -> None:
+    browser.get(f"{system.url}/docs")
+    post, article = "posts-create_post_posts__post", "articles-create_article_articles__post"
+    assert try_out(browser, post, {"title": "Before signing in"}).startswith("401")
+    browser.get(f"{system.url}/docs")
+    sign_in(browser)
+    assert try_out(browser, post, {"title": "A post"}).startswith("201")
+    assert try_out(browser, article, {"title": "News", "content": "Text"}).startswith("201")
+    log = browser.get_log("browser")  # type: ignore[no-untyped-call]
+    errors = [line["message"] for line in log if line["level"] == "SEVERE"]
+    assert [line for line in errors if "401" not in line] == []
+
+
+@pytest.mark.browser
+def test_a_route_on_the_home_page_leads_to_its_place_in_the_docs(
+    system: Inkwell, browser: webdriver.Chrome
+) -> None:
+    browser.get(system.url)
+    (link,) = browser.find_elements(By.CSS_SELECTOR, "a[href*='create_post']")
+    link.click()
+    assert shown(browser, ".opblock.is-open .opblock-summary-path").text == "/posts/"

@@ -1,0 +1,632 @@
+"""Limits, deadlines, faults of upstreams, retries and replicas."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, closing, suppress
+from typing import Any
+
+import pytest
+from conftest import (
+    OK,
+    RawUpstream,
+    Running,
+    eventually,
+    free_port,
+    parse,
+    read_all,
+    read_head,
+    receive,
+)
+
+from gateway import upstream as upstreams
+
+Pair = tuple[Running, RawUpstream]
+Start = Callable[..., Running]
+
+GET = b"GET /posts HTTP/1.1\r\nHost: a\r\n\r\n"
+GET_LAST = b"GET /posts HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+PROBLEM = [b"application/problem+json"]
+
+
+def hang(sock: socket.socket, _: bytes) -> None:
+    sock.settimeout(10)
+    read_all(sock)
+    raise ConnectionError
+
+
+# Sizes.
+
+
+def test_a_body_over_the_limit_is_refused_by_its_length_at_once(pair: Pair) -> None:
+    """RFC 9110, section 15.5.14."""
+    gateway, raw = pair
+    head = (
+        b"POST /users HTTP/1.1\r\nHost: a\r\nContent-Length: 2097153\r\nConnection: close\r\n\r\n"
+    )
+    answer = gateway.send(head)
+    assert (answer.status, answer.all(b"content-type")) == (413, PROBLEM)
+    assert raw.requests == []
+
+
+def test_a_body_over_the_limit_is_refused_by_counted_bytes(pair: Pair) -> None:
+    gateway, raw = pair
+    raw.script = hang
+    chunk = b"10000\r\n" + b"x" * 65536 + b"\r\n"
+    with gateway.connect() as sock:
+        sock.sendall(b"POST /users HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        with suppress(ConnectionError):
+            for _ in range(33):
+                sock.sendall(chunk)
+        assert parse(read_all(sock)).status == 413
+
+
+def test_a_body_of_just_the_limit_passes(pair: Pair) -> None:
+    gateway, raw = pair
+    assert gateway.get("/users", method="POST", body=b"x" * 2 * 1024 * 1024).status == 200
+    assert len(raw.requests[-1]) > 2 * 1024 * 1024
+
+
+TOO_LARGE = [
+    (414, b"GET /" + b"x" * 8192 + b" HTTP/1.1\r\nHost: a\r\n\r\n"),
+    (414, b"GET /" + b"x" * 100_000),
+    (431, b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 100 + b"\r\n"),
+    (431, b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 33_000 + b"\r\n\r\n"),
+    (431, b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 3_000_000),
+    (431, b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 300_000),
+]
+
+
+@pytest.mark.parametrize(("status", "data"), TOO_LARGE, ids=[str(s) for s, _ in TOO_LARGE])
+def test_too_long_targets_and_heads_are_refused(pair: Pair, status: int, data: bytes) -> None:
+    """RFC 9110, section 15.5.15; RFC 6585, section 5."""
+    gateway, _ = pair
+    with gateway.connect() as sock:
+        with suppress(ConnectionError):
+            sock.sendall(data)
+        answer = parse(read_all(sock))
+    assert (answer.status, answer.all(b"content-type")) == (status, PROBLEM)
+
+
+def test_heads_just_within_the_limits_pass(pair: Pair) -> None:
+    gateway, _ = pair
+    assert gateway.get("/posts?" + "x" * 8185).status == 200
+    assert gateway.get("/posts", *[b"X: y"] * 97).status == 200
+    assert gateway.get("/posts", b"X: " + b"y" * 32_000).status == 200
+
+
+def test_trailers_are_limited_too(pair: Pair) -> None:
+    gateway, raw = pair
+    raw.script = hang
+    head = b"POST /users HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+    with gateway.connect() as sock:
+        with suppress(ConnectionError):
+            sock.sendall(head + b"X: y\r\n" * 500_000)
+        assert parse(read_all(sock)).status == 431
+
+
+# Time.
+
+QUICK = {"client": {"header_timeout": 0.3, "body_timeout": 0.3, "keep_alive": 0.3}}
+SLOW_REQUESTS = [
+    ("half a request line", b"GET /po", 408),
+    ("half a head", b"GET /posts HTTP/1.1\r\nHost: a\r\n", 408),
+    ("half a body", b"POST /users HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nx", 408),
+    ("no body", b"POST /users HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n", 408),
+    (
+        "half a chunk",
+        b"POST /users HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nx",
+        408,
+    ),
+]
+
+
+@pytest.mark.parametrize(("what", "data", "status"), SLOW_REQUESTS)
+def test_slow_requests_are_given_up(
+    gateway: Start, upstream: RawUpstream, what: str, data: bytes, status: int
+) -> None:
+    """RFC 9110, section 15.5.9."""
+    upstream.script = hang
+    running = gateway(upstream.url, limits=QUICK)
+    answer = running.send(data)
+    assert (answer.status, answer.all(b"connection")) == (status, [b"close"]), what
+
+
+def test_silent_and_idle_connections_are_closed(gateway: Start, upstream: RawUpstream) -> None:
+    running = gateway(upstream.url, limits=QUICK)
+    with running.connect() as silent, running.connect() as idle:
+        idle.sendall(GET)
+        assert b" 200 " in read_all(idle)
+        assert read_all(silent) == b""
+
+
+def test_a_trickling_body_is_given_up_however_long_it_trickles(
+    gateway: Start, upstream: RawUpstream
+) -> None:
+    running = gateway(upstream.url, limits=QUICK)
+    with running.connect() as sock:
+        sock.sendall(b"POST /users HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n")
+        sock.settimeout(0.05)
+        got = b""
+        for _ in range(100):
+            with suppress(ConnectionError):
+                sock.sendall(b"x")
+            with suppress(TimeoutError):
+                got += sock.recv(65536)
+                break
+        assert got.startswith(b"HTTP/1.1 408")
+
+
+def test_300_slow_clients_leave_others_alone(gateway: Start, upstream: RawUpstream) -> None:
+    running = gateway(upstream.url)
+    body = b"POST /users HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nx"
+    with ExitStack() as stack:
+        for index in range(300):
+            sock = stack.enter_context(running.connect())
+            sock.sendall((b"GET /posts HT", body, b"GET /posts HTTP/1.1\r\nX: y\r\n")[index % 3])
+        began = time.monotonic()
+        assert [running.get("/users").status for _ in range(50)] == [200] * 50
+        assert time.monotonic() - began < 2
+
+
+def test_a_client_that_takes_nothing_is_left(gateway: Start, upstream: RawUpstream) -> None:
+    ended = threading.Event()
+
+    def script(sock: socket.socket, _: bytes) -> None:
+        with suppress(OSError):
+            sock.sendall(
+                b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n" + b"x" * 50_000_000
+            )
+            hang(sock, b"")
+        ended.set()
+        raise ConnectionError
+
+    upstream.script = script
+    running = gateway(upstream.url, limits={"client": {"send_timeout": 0.3}})
+    with running.connect() as sock:
+        sock.sendall(GET)
+        assert ended.wait(5)
+
+
+# Faults of upstreams.
+
+FAULTS = [
+    ("garbage", b"garbage\r\n\r\n"),
+    ("another protocol", b"SSH-2.0-x\r\n"),
+    ("nothing", b""),
+    ("half a head", b"HTTP/1.1 200 OK\r\nContent-Le"),
+    ("a bad status", b"HTTP/1.1 2000 OK\r\n\r\n"),
+    ("status 99", b"HTTP/1.1 099 OK\r\nContent-Length: 0\r\n\r\n"),
+    ("status 600", b"HTTP/1.1 600 OK\r\nContent-Length: 0\r\n\r\n"),
+    ("101", b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"),
+    (
+        "both framings",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ),
+    ("two lengths", b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd"),
+    ("gzip coding", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nabcd"),
+    ("a folded line", b"HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 0\r\n\r\n"),
+    ("NUL", b"HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 0\r\n\r\n"),
+    ("a large head", b"HTTP/1.1 200 OK\r\nX: " + b"y" * 3_000_000 + b"\r\n\r\n"),
+    ("many fields", b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 300 + b"Content-Length: 0\r\n\r\n"),
+]
+
+
+@pytest.mark.parametrize(("what", "data"), FAULTS, ids=[what for what, _ in FAULTS])
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
+def test_garbled_and_truncated_responses_are_502(
+    pair: Pair, what: str, data: bytes, method: str
+) -> None:
+    """RFC 9110, section 15.6.3."""
+    gateway, raw = pair
+
+    def script(sock: socket.socket, _: bytes) -> None:
+        sock.sendall(data)
+        raise ConnectionError
+
+    raw.script = script
+    answer = gateway.get("/users", method=method)
+    assert answer.status == 502, what
+    assert answer.all(b"content-type") == PROBLEM
+
+
+def test_a_silent_upstream_is_504(gateway: Start, upstream: RawUpstream) -> None:
+    """RFC 9110, section 15.6.5."""
+    upstream.script = hang
+    running = gateway(upstream.url, limits={"defaults": {"first_byte_timeout": 0.3}})
+    answers = [running.get("/users", method=m, body=b) for m, b in (("GET", b""), ("POST", b"x"))]
+    assert [answer.status for answer in answers] == [504, 504]
+    assert answers[0].all(b"content-type") == PROBLEM
+    assert len(upstream.requests) == 2
+
+
+def test_an_upstream_that_falls_silent_in_mid_body_breaks_the_connection(
+    gateway: Start, upstream: RawUpstream
+) -> None:
+    def script(sock: socket.socket, _: bytes) -> None:
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nab")
+        hang(sock, b"")
+
+    upstream.script = script
+    running = gateway(upstream.url, limits={"defaults": {"between_bytes_timeout": 0.3}})
+    assert running.get("/posts").body == b"ab"
+
+
+def test_a_refusing_upstream_is_503_with_retry_after(gateway: Start, upstream: RawUpstream) -> None:
+    running = gateway(f"http://127.0.0.1:{free_port()}", upstream.url)
+    for method in ("GET", "POST"):
+        answer = running.get("/posts", method=method) if method == "GET" else running.get("/posts")
+        assert (answer.status, answer.all(b"content-type")) == (503, PROBLEM)
+        assert answer.all(b"retry-after") == [b"1"]
+
+
+def test_an_unknown_upstream_is_503(gateway: Start, upstream: RawUpstream) -> None:
+    running = gateway("http://nowhere.invalid:80", upstream.url)
+    assert running.get("/posts").status == 503
+
+
+def test_an_upstream_that_comes_back_is_asked_again_within_a_second(
+    gateway: Start, upstream: RawUpstream
+) -> None:
+    port = free_port()
+    running = gateway(f"http://127.0.0.1:{port}", upstream.url)
+    assert running.get("/posts").status == 503
+    with closing(RawUpstream(port=port)):
+        eventually(lambda: running.get("/posts").status == 200, seconds=1)
+
+
+# Requests in flight.
+
+
+def test_requests_in_flight_are_bounded_and_so_is_their_queue(
+    gateway: Start, upstream: RawUpstream
+) -> None:
+    go_on = threading.Event()
+
+    def script(sock: socket.socket, _: bytes) -> None:
+        assert go_on.wait(5)
+        sock.sendall(OK)
+
+    upstream.script = script
+    limits = {"defaults": {"max_in_flight": 2, "max_queue": 2, "queue_timeout": 5.0}}
+    running = gateway(upstream.url, limits=limits)
+    with ExitStack() as stack:
+        socks = [stack.enter_context(running.connect()) for _ in range(4)]
+        for sock in socks:
+            sock.sendall(GET)
+        eventually(lambda: len(upstream.requests) == 2)
+        eventually(lambda: running.app.upstreams["blog-service"].slots._waiting == 2)
+        answer = running.get("/posts")
+        assert (answer.status, answer.all(b"retry-after")) == (503, [b"1"])
+        go_on.set()
+        assert [b" 200 " in read_head(sock)[0] for sock in socks] == [True] * 4
+
+
+def test_nobody_waits_longer_than_the_queue_allows(gateway: Start, upstream: RawUpstream) -> None:
+    upstream.script = hang
+    limits = {"defaults": {"max_in_flight": 1, "queue_timeout": 0.2}}
+    running = gateway(upstream.url, limits=limits)
+    with running.connect() as sock:
+        sock.sendall(GET)
+        eventually(lambda: upstream.requests)
+        assert running.get("/posts").status == 503
+
+
+# Retries.
+
+
+def stale(raw: RawUpstream, *, answer_first: bytes = OK) -> None:
+    """Make the upstream close each connection on its second request, without an answer."""
+    served: set[int] = set()
+
+    def script(sock: socket.socket, _: bytes) -> None:
+        if id(sock) in served:
+            raise ConnectionError
+        served.add(id(sock))
+        sock.sendall(answer_first)
+
+    raw.script = script
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"])
+def test_a_stale_connection_is_no_error_for_what_may_be_repeated(pair: Pair, method: str) -> None:
+    """RFC 9110, section 9.2.2."""
+    gateway, raw = pair
+    stale(raw, answer_first=b"HTTP/1.1 204 No Content\r\n\r\n")
+    assert [gateway.get("/users", method=method).status for _ in range(10)] == [204] * 10
+
+
+@pytest.mark.parametrize(("method", "body"), [("POST", b""), ("PATCH", b""), ("PUT", b"x")])
+def test_what_must_not_be_repeated_is_sent_once(pair: Pair, method: str, body: bytes) -> None:
+    gateway, raw = pair
+    raw.script = lambda *_: (_ for _ in ()).throw(ConnectionError())
+    assert gateway.get("/users", method=method, body=body).status == 502
+    assert len(raw.requests) == 1
+
+
+def test_a_repeated_request_is_repeated_once(pair: Pair) -> None:
+    gateway, raw = pair
+    raw.script = lambda *_: (_ for _ in ()).throw(ConnectionError())
+    assert gateway.get("/users").status == 502
+    assert len(raw.requests) == 2
+
+
+def test_a_response_that_has_begun_is_not_asked_for_again(pair: Pair) -> None:
+    gateway, raw = pair
+
+    def script(sock: socket.socket, _: bytes) -> None:
+        sock.sendall(b"HTTP/1.1 2")
+        raise ConnectionError
+
+    raw.script = script
+    assert gateway.get("/users").status == 502
+    assert len(raw.requests) == 1
+
+
+def test_idle_connections_are_closed_before_the_upstream_would(pair: Pair) -> None:
+    gateway, raw = pair
+    closed = threading.Event()
+
+    def script(sock: socket.socket, _: bytes) -> None:
+        sock.sendall(OK)
+        with suppress(ConnectionError):
+            if not sock.recv(1):
+                closed.set()
+        raise ConnectionError
+
+    raw.script = script
+    gateway.get("/posts")
+    assert closed.wait(3)
+
+
+def test_keep_alive_connections_are_reused(pair: Pair) -> None:
+    gateway, raw = pair
+    before = raw.connections
+    for _ in range(20):
+        gateway.get("/posts")
+    assert raw.connections - before <= 2
+
+
+# Replicas. The loopback network has addresses enough; the resolver is made to list them.
+
+
+@pytest.fixture
+def replicas(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Three raw upstreams at one port of 127.0.0.2 to .4; `listed` is what the name resolves to."""
+    with ExitStack() as stack:
+        port = free_port()
+        hosts = ["127.0.0.2", "127.0.0.3", "127.0.0.4"]
+        raws = [stack.enter_context(closing(RawUpstream(host, port))) for host in hosts]
+        listed = list(hosts)
+
+        async def resolve(_loop: Any, host: str, port: int, **_: Any) -> Any:
+            if host == "several":
+                return [(2, 1, 6, "", (address, port)) for address in listed]
+            return [(2, 1, 6, "", (host, port))]
+
+        monkeypatch.setattr(upstreams, "resolve", resolve)
+        yield f"http://several:{port}", raws, listed
+
+
+def test_requests_are_spread_over_all_replicas(gateway: Start, replicas: Any) -> None:
+    url, raws, _ = replicas
+    running = gateway(url)
+    for _ in range(30):
+        assert running.get("/posts").status == 200
+    assert [len(raw.requests) for raw in raws] == [10, 10, 10]
+
+
+def test_a_busy_replica_gets_less(gateway: Start, replicas: Any) -> None:
+    url, raws, _ = replicas
+    raws[0].script = hang
+    running = gateway(url)
+    with ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(running.connect()).sendall(GET)
+        eventually(lambda: all(raw.requests for raw in raws))
+        for _ in range(20):
+            assert running.get("/posts").status == 200
+    assert len(raws[0].requests) == 1
+
+
+def test_a_replica_that_refuses_is_left_out_and_nobody_notices(
+    gateway: Start, replicas: Any
+) -> None:
+    url, raws, _ = replicas
+    running = gateway(url)
+    raws[1].close()
+    answers = [running.get("/users", method="POST", body=b"x").status for _ in range(30)]
+    assert answers == [200] * 30
+    assert len(raws[1].requests) == 0
+    with closing(RawUpstream("127.0.0.3", raws[1].port)) as back:
+
+        def is_asked() -> bool:
+            return running.get("/posts").status == 200 and bool(back.requests)
+
+        eventually(is_asked, seconds=2)
+
+
+def test_a_lost_request_is_repeated_on_another_replica(gateway: Start, replicas: Any) -> None:
+    url, raws, _ = replicas
+    raws[0].script = lambda *_: (_ for _ in ()).throw(ConnectionError())
+    running = gateway(url)
+    assert [running.get("/posts").status for _ in range(9)] == [200] * 9
+
+
+def test_a_left_out_replica_is_probed_by_one_request_at_a_time(
+    gateway: Start, replicas: Any
+) -> None:
+    url, raws, listed = replicas
+    del listed[1:]
+    raws[0].close()
+    running = gateway(url)
+    assert running.get("/posts").status == 503
+    time.sleep(0.6)  # until it may be probed
+    with closing(socket.socket()) as full:  # takes no connection, refuses none
+        full.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        full.bind(("127.0.0.2", raws[0].port))
+        full.listen(0)
+        with ExitStack() as stack:
+            for _ in range(3):
+                filler = stack.enter_context(socket.socket())
+                filler.setblocking(False)
+                filler.connect_ex(("127.0.0.2", raws[0].port))
+            probe = stack.enter_context(running.connect())
+            probe.sendall(GET)
+            eventually(lambda: running.get("/posts").status == 503, seconds=0.5)
+            began = time.monotonic()
+            assert [running.get("/posts").status for _ in range(5)] == [503] * 5
+            assert time.monotonic() - began < 0.5
+
+
+def test_added_and_removed_replicas_are_noticed_within_seconds(
+    gateway: Start, replicas: Any
+) -> None:
+    url, raws, listed = replicas
+    removed = listed.pop()
+    running = gateway(url)
+    for _ in range(9):
+        running.get("/posts")
+    assert not raws[2].requests
+    listed.append(removed)
+    listed.remove("127.0.0.2")
+    eventually(lambda: running.get("/posts").status == 200 and raws[2].requests, seconds=4)
+    before = len(raws[0].requests)
+    assert [running.get("/posts").status for _ in range(9)] == [200] * 9
+    assert len(raws[0].requests) == before
+
+
+# Cancelled requests.
+
+
+def test_cancelled_requests_leave_the_pool_whole(gateway: Start, upstream: RawUpstream) -> None:
+    cancel_many(gateway(upstream.url), upstream, 300)
+
+
+@pytest.mark.slow
+def test_5000_cancelled_requests_leave_the_pool_whole(
+    gateway: Start, upstream: RawUpstream
+) -> None:
+    cancel_many(gateway(upstream.url), upstream, 5000)
+
+
+def cancel_many(running: Running, upstream: RawUpstream, times: int) -> None:
+    def script(sock: socket.socket, _: bytes) -> None:
+        time.sleep(0.015)
+        sock.sendall(OK)
+
+    upstream.script = script
+    for start in range(0, times, 50):
+        socks = [running.connect() for _ in range(50)]
+        for index, sock in enumerate(socks):
+            sock.sendall(GET)
+            time.sleep((start + index) % 4 / 5000)
+            if index >= 10:
+                socks[index - 10].close()
+        for sock in socks:
+            sock.close()
+    upstream.script = None
+    began = time.monotonic()
+    assert [running.get("/posts").status for _ in range(50)] == [200] * 50
+    assert time.monotonic() - began < 1
+    (replica,) = running.app.upstreams["blog-service"]._replicas
+    eventually(lambda: replica.in_flight == 0)
+
+
+# The gateway's own answers.
+
+
+@pytest.mark.parametrize("path", ["/nope", "/posts/../x", "/livez", "/posts"])
+def test_every_answer_has_the_security_fields_and_one_request_id(pair: Pair, path: str) -> None:
+    gateway, _ = pair
+    answer = gateway.get(path)
+    assert answer.all(b"x-content-type-options") == [b"nosniff"]
+    assert answer.all(b"x-frame-options") == [b"DENY"]
+    assert len(answer.all(b"content-security-policy")) == 1
+    assert len(answer.all(b"x-request-id")) == len(answer.all(b"date")) == 1
+    assert answer.all(b"server") == []
+
+
+def test_the_upstream_s_own_security_and_cors_fields_are_replaced(pair: Pair) -> None:
+    gateway, raw = pair
+    raw.reply = (
+        b"HTTP/1.1 200 OK\r\nX-Frame-Options: ALLOWALL\r\nAccess-Control-Allow-Origin: *\r\n"
+        b"Content-Length: 0\r\n\r\n"
+    )
+    answer = gateway.get("/posts", b"Origin: https://a.example")
+    assert answer.all(b"x-frame-options") == [b"DENY"]
+    assert answer.all(b"access-control-allow-origin") == []
+
+
+def test_cors_is_for_the_listed_origins(gateway: Start, upstream: RawUpstream) -> None:
+    """The Fetch standard, section 3.3."""
+    running = gateway(upstream.url, cors_origins="https://a.example,https://b.example")
+    good = running.get("/posts", b"Origin: https://a.example")
+    assert good.all(b"access-control-allow-origin") == [b"https://a.example"]
+    assert good.all(b"vary") == [b"Origin"]
+    bad = running.get("/posts", b"Origin: https://evil.example")
+    assert bad.all(b"access-control-allow-origin") == []
+    upstream.requests.clear()
+    preflight = (
+        b"Origin: https://b.example",
+        b"Access-Control-Request-Method: PATCH",
+        b"Access-Control-Request-Headers: authorization",
+    )
+    answer = running.get("/posts/1", *preflight, method="OPTIONS")
+    assert (answer.status, upstream.requests) == (200, [])
+    assert answer.all(b"access-control-allow-headers") == [b"authorization"]
+    assert b"PATCH" in answer.all(b"access-control-allow-methods")[0]
+    assert len(answer.all(b"x-request-id")) == 1
+
+
+def test_writes_to_posts_need_a_token_and_reads_do_not(
+    gateway: Start, upstream: RawUpstream
+) -> None:
+    """RFC 6750, section 3."""
+    running = gateway(upstream.url, limits={"posts": {"writes": "signed-in"}})
+    for method in ("POST", "PATCH", "DELETE", "PUT", "PURGE"):
+        answer = running.get("/posts/1", method=method)
+        assert (answer.status, answer.all(b"www-authenticate")) == (401, [b"Bearer"])
+    assert upstream.requests == []
+    for method in ("GET", "HEAD", "OPTIONS"):
+        assert running.get("/posts/1", method=method).status == 200
+
+
+def test_too_many_requests_are_429(gateway: Start, upstream: RawUpstream) -> None:
+    """RFC 6585, section 4."""
+    running = gateway(upstream.url, rate_limit="on")
+    forged = [b"X-Forwarded-For: 10.0.0.%d" % index for index in range(11)]
+    answers = [running.get("/auth/token", field, method="POST") for field in forged]
+    assert [answer.status for answer in answers] == [200] * 10 + [429]
+    assert int(answers[-1].all(b"retry-after")[0]) > 0
+    assert answers[0].all(b"ratelimit")
+    assert running.get("/posts").status == 200
+
+
+def test_stopping_is_announced_and_what_is_in_flight_ends(
+    gateway: Start, upstream: RawUpstream
+) -> None:
+    go_on = threading.Event()
+
+    def script(sock: socket.socket, _: bytes) -> None:
+        assert go_on.wait(5)
+        sock.sendall(OK)
+
+    running = gateway(upstream.url, drain_seconds=0.5)
+    with running.connect() as slow, running.connect() as idle:
+        idle.sendall(GET)
+        assert b" 200 " in receive(idle)
+        upstream.script = script
+        slow.sendall(GET)
+        eventually(lambda: len(upstream.requests) == 2)
+        running.server.should_exit = True
+        eventually(lambda: running.app.health.draining)
+        upstream.script = None
+        assert running.get("/readyz").status == 503
+        assert running.get("/livez").status == 200
+        idle.sendall(GET)
+        assert b"connection: close" in read_all(idle)
+        go_on.set()
+        assert b" 200 " in read_all(slow)
+    running.stop()

@@ -1,0 +1,64 @@
+"""Checks format, lint, types, Dockerfiles, compose and requirements: `make check`.
+
+Every check runs; the last line names those that failed.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import requirements
+from parts import PACKAGES, ROOT, docker_answers, heading, run
+
+RUFF = [sys.executable, "-m", "ruff"]
+HADOLINT = str(Path(sys.executable).with_name("hadolint"))
+MYPY = [sys.executable, "-m", "mypy", "--strict", "--config-file", str(ROOT / "pyproject.toml")]
+TYPED_FOLDERS = (*PACKAGES, "local", "tests-e2e")
+
+
+def main() -> None:
+    """Run all checks; exit code 1 if any failed."""
+    results = {
+        "format": run([*RUFF, "format", "--check", "."]) == 0,
+        "lint": run([*RUFF, "check", "."]) == 0,
+        **{f"types of {folder}": types_hold(folder) for folder in TYPED_FOLDERS},
+        "types of benchmarks": types_of_benchmarks_hold(),
+        "Dockerfiles": run([HADOLINT, *dockerfiles()]) == 0,
+        "compose": compose_holds(),
+        "requirements": requirements_hold(),
+    }
+    failed = [name for name, holds in results.items() if not holds]
+    heading(f"Failed: {', '.join(failed)}." if failed else "Every check passed.")
+    sys.exit(1 if failed else 0)
+
+
+def types_hold(folder: str) -> bool:
+    """Each folder on its own, for several have a tests/conftest.py; tests import their helpers."""
+    return run([*MYPY, "."], ROOT / folder, {**os.environ, "MYPYPATH": "tests"}) == 0
+
+
+def types_of_benchmarks_hold() -> bool:
+    """They are a package, and import scripts of local/."""
+    return run([*MYPY, "benchmarks"], ROOT, {**os.environ, "MYPYPATH": "local"}) == 0
+
+
+def dockerfiles() -> list[str]:
+    return [f"{part}/Dockerfile" for part in PACKAGES]
+
+
+def compose_holds() -> bool:
+    if docker_answers():
+        return run(["docker", "compose", "config", "--quiet"]) == 0
+    heading("docker compose config: skipped, for no Docker engine answers")
+    return True
+
+
+def requirements_hold() -> bool:
+    heading("requirements: no host or path in them, every direct dependency locked, one version")
+    problems = requirements.problems()
+    sys.stdout.writelines(f"{problem}\n" for problem in problems)
+    return not problems
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""The parts of the system, and how the scripts here run commands in their folders."""
+
+import subprocess
+import sys
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = {
+    "blog-service": "blog_service",
+    "platform-service": "platform_service",
+    "gateway": "gateway",
+}
+
+
+def project(part: str) -> dict[str, Any]:
+    """What the part's pyproject.toml says."""
+    return tomllib.loads((ROOT / part / "pyproject.toml").read_text())
+
+
+def run(
+    command: Sequence[str], folder: Path = ROOT, environment: Mapping[str, str] | None = None
+) -> int:
+    """Show and run a command; return its exit code."""
+    where = "" if folder == ROOT else f"({folder.relative_to(ROOT)}) "
+    heading(f"{where}{' '.join(command)}".replace(sys.executable, "python"))
+    return subprocess.run(command, cwd=folder, env=environment, check=False).returncode
+
+
+def heading(text: str) -> None:
+    print(f"\n=== {text}", flush=True)
+
+
+def docker_answers() -> bool:
+    """Whether a Docker engine with compose answers."""
+    return all(
+        succeeds(command) for command in (["docker", "info"], ["docker", "compose", "version"])
+    )
+
+
+def succeeds(command: Sequence[str]) -> bool:
+    try:
+        done = subprocess.run(command, check=False, capture_output=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0

@@ -1,0 +1,201 @@
+"""Child processes that stop in order when asked and die with their parent when it is killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import TextIO
+
+DIE_WITH_PARENT = Path(__file__).with_name("die_with_parent.py")
+POLL_SECONDS = 0.1
+STOP_SECONDS = 20.0  # longer than a part's drain
+SAME_REQUEST_SECONDS = 0.3
+
+
+class FailedError(Exception):
+    """What went wrong, as one sentence for the person at the terminal."""
+
+
+class StoppedError(Exception):
+    """Somebody asked for a stop while something was awaited."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program to run: its name for people, its command, and how it is asked to stop."""
+
+    name: str
+    command: Sequence[str]
+    folder: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    prefix: Sequence[str] = ()  # what changes the user, for programs that refuse to run as root
+    stop_signal: signal.Signals = signal.SIGTERM
+    hasten_signal: signal.Signals = signal.SIGKILL
+    silent: bool = False  # its output is kept for a failure's report and not shown
+
+
+class Child:
+    """A running program. It has a session of its own, so that Ctrl-C reaches the parent alone."""
+
+    def __init__(self, program: Program, keep_open: Sequence[int]) -> None:
+        self.program = program
+        self.name = program.name
+        self.last_lines: deque[str] = deque(maxlen=10)
+        self.process = subprocess.Popen(
+            [*program.prefix, *dying_with_parent(program), *program.command],
+            cwd=program.folder,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **program.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            pass_fds=keep_open,
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(
+            target=self._pass_lines_on, args=[self.process.stdout], daemon=True
+        )
+        self._reader.start()
+
+    def _pass_lines_on(self, output: TextIO) -> None:
+        """JSON log lines name their service; any other line is given the program's name."""
+        with output:
+            for line in output:
+                self.last_lines.append(line)
+                if not self.program.silent:
+                    say(line if line.startswith("{") else f"{self.name}: {line}", end="")
+
+    @property
+    def has_ended(self) -> bool:
+        return self.process.poll() is not None
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def read_to_the_end(self) -> None:
+        # A process of its own may outlive it and hold the pipe.
+        self._reader.join(timeout=1)
+
+    def report(self) -> str:
+        """One sentence on how it ended, and its last lines."""
+        self.read_to_the_end()
+        code = self.process.returncode
+        how = (
+            f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+        )
+        lines = "".join(f"  {line}" for line in self.last_lines).rstrip()
+        return f"{self.name} {how}; its last lines:\n{lines}" if lines else f"{self.name} {how}."
+
+
+class Supervisor:
+    """Starts programs in stages, watches them, and stops them in the reverse order.
+
+    The main thread has to start them: Linux takes the end of the starting thread for the parent's.
+    `keep_open` are file descriptors that every child inherits.
+    """
+
+    def __init__(self, keep_open: Sequence[int] = ()) -> None:
+        self.stages: list[list[Child]] = []
+        self.stop_requests = 0
+        self._last_request = float("-inf")
+        self._keep_open = keep_open
+
+    def listen_to_signals(self) -> None:
+        """Count requests to stop instead of being interrupted anywhere by them."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) != signal.SIG_IGN or number != signal.SIGHUP:
+                signal.signal(number, self._count)
+
+    def _count(self, _number: int, _frame: FrameType | None) -> None:
+        # make passes on what the whole process group was sent too: that is one request, not two.
+        now = time.monotonic()
+        if now - self._last_request > SAME_REQUEST_SECONDS:
+            self.stop_requests += 1
+        self._last_request = now
+
+    def start(self, *programs: Program) -> list[Child]:
+        """Start programs that belong to one stage."""
+        stage: list[Child] = []
+        self.stages.append(stage)
+        # One by one, so that those before one that cannot be started are stopped.
+        stage.extend(Child(program, self._keep_open) for program in programs)
+        return stage
+
+    def run(self, *programs: Program) -> None:
+        """Run programs at once and to their end. Raises FailedError if an exit code is not 0."""
+        stage = self.start(*programs)
+        while not all(child.has_ended for child in stage):
+            self._pause()
+        self.stages.pop()
+        for child in stage:
+            child.read_to_the_end()
+            if child.process.returncode != 0:
+                raise FailedError(child.report())
+
+    def wait_until(
+        self, condition: Callable[[], bool], what: str, seconds: float, every: float = POLL_SECONDS
+    ) -> None:
+        """Poll a condition while all children live. Raises FailedError at the deadline."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            self._pause(every)
+            self._check_children()
+            if time.monotonic() > deadline:
+                raise FailedError(f"{what} took longer than {seconds:.0f} seconds.")
+
+    def watch(self) -> None:
+        """Return never: raises StoppedError on a request to stop, FailedError when a child ends."""
+        while True:
+            self._pause()
+            self._check_children()
+
+    def _pause(self, seconds: float = POLL_SECONDS) -> None:
+        if self.stop_requests:
+            raise StoppedError
+        time.sleep(seconds)
+
+    def _check_children(self) -> None:
+        for stage in self.stages:
+            for child in stage:
+                if child.has_ended:
+                    raise FailedError(child.report())
+
+    def stop(self) -> None:
+        """Stop the stages in the reverse order of their start; another request hastens it."""
+        requests_before = self.stop_requests
+        for stage in reversed(self.stages):
+            for child in stage:
+                child.signal(child.program.stop_signal)
+            for child in stage:
+                self._await_end(child, requests_before)
+
+    def _await_end(self, child: Child, requests_before: int) -> None:
+        deadline = time.monotonic() + STOP_SECONDS
+        while not child.has_ended:
+            if time.monotonic() > deadline:
+                child.signal(signal.SIGKILL)
+            elif self.stop_requests > requests_before:
+                child.signal(child.program.hasten_signal)
+            time.sleep(POLL_SECONDS)
+        child.read_to_the_end()
+
+
+def dying_with_parent(program: Program) -> list[str]:
+    script = [sys.executable, "-I", "-S", str(DIE_WITH_PARENT)]
+    return [*script, str(os.getpid()), str(int(program.stop_signal))]
+
+
+def say(text: str, end: str = "\n") -> None:
+    """Write to the terminal, which may be gone already."""
+    with suppress(OSError):
+        sys.stdout.write(text + end)
+        sys.stdout.flush()

@@ -1,0 +1,169 @@
+"""Runs the three services as processes on this machine: `make run`.
+
+The gateway listens on 127.0.0.1:GATEWAY_PORT (8000), and GATEWAY_… variables reach it. Data lie
+in INKWELL_DATA (.data in the root folder). Ctrl-C stops all of it, a second one at once.
+"""
+
+import json
+import os
+import socket
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import data
+from postgres import Postgres, UnavailableError
+from process import FailedError, Program, StoppedError, Supervisor, say
+
+ROOT = Path(__file__).resolve().parent.parent
+HOST = "127.0.0.1"
+LAST_PORT = 65535
+READY_SECONDS = 60.0
+ASK_SECONDS = 0.5  # each question is a line in three logs
+
+
+def main() -> None:
+    """Run until asked to stop (exit code 0) or something fails (exit code 1 and one sentence)."""
+    os.umask(0o077)  # the data are their owner's alone
+    folder = Path(os.environ.get("INKWELL_DATA") or ROOT / ".data").resolve()
+    try:
+        port = gateway_port()
+        with data.held(folder) as lock:
+            supervise(Supervisor(keep_open=[lock]), folder, port)
+    except (FailedError, OSError) as error:
+        sys.exit(f"make run: {error}")
+
+
+def supervise(supervisor: Supervisor, folder: Path, port: int) -> None:
+    """Start everything, watch it, and stop it in order, whatever happens."""
+    supervisor.listen_to_signals()
+    try:
+        start(supervisor, folder, port)
+        announce(port)
+        supervisor.watch()
+    except StoppedError:
+        say("\nStopping the gateway, the services and the database (Ctrl-C again: at once).")
+    finally:
+        supervisor.stop()
+    say("Stopped.")
+
+
+def start(supervisor: Supervisor, folder: Path, port: int) -> None:
+    """Start the database, migrate, then start the services and the gateway."""
+    blog_port, platform_port, database_port, metrics_port = free_ports(4)
+    blog = blog_settings(folder, blog_port)
+    platform = platform_settings(folder, platform_port)
+    platform |= platform_database(supervisor, folder, database_port)
+    say("Migrating the databases.")
+    supervisor.run(
+        part("blog-service", "blog_service.migrate", blog),
+        part("platform-service", "platform_service.migrate", platform),
+    )
+    say("Starting the services and the gateway.")
+    supervisor.start(
+        part("blog-service", "blog_service", blog),
+        part("platform-service", "platform_service", platform),
+    )
+    gateway = gateway_settings(port, metrics_port, blog_port, platform_port)
+    supervisor.start(part("gateway", "gateway", gateway))
+    supervisor.wait_until(
+        lambda: is_ready(port), "The start of the services", READY_SECONDS, ASK_SECONDS
+    )
+
+
+def part(name: str, module: str, settings: Mapping[str, str]) -> Program:
+    """A part of the system, run in its folder, where Python finds its package."""
+    return Program(name, [sys.executable, "-m", module], ROOT / name, settings)
+
+
+def blog_settings(folder: Path, port: int) -> dict[str, str]:
+    database = f"sqlite:///{folder / 'blog.db'}"
+    return {"BLOG_HOST": HOST, "BLOG_PORT": str(port), "BLOG_DATABASE_URL": database}
+
+
+def platform_settings(folder: Path, port: int) -> dict[str, str]:
+    key = data.signing_key(folder)
+    return {
+        "PLATFORM_HOST": HOST,
+        "PLATFORM_PORT": str(port),
+        "PLATFORM_SIGNING_KEY_FILE": str(key),
+        "MALLOC_MMAP_THRESHOLD_": "1048576",  # gives the memory of password hashes back
+    }
+
+
+def platform_database(supervisor: Supervisor, folder: Path, port: int) -> dict[str, str]:
+    """Start PostgreSQL, or choose SQLite where it cannot run."""
+    password = data.database_password(folder)
+    try:
+        postgres = Postgres(folder / "postgres", password, port)
+    except UnavailableError as reason:
+        say(f"The platform uses SQLite, because {reason}.")
+        return {"PLATFORM_DATABASE_URL": f"sqlite:///{folder / 'platform.db'}"}
+    say("Starting PostgreSQL.")
+    postgres.start(supervisor)
+    return {
+        "PLATFORM_DATABASE_URL": postgres.url,
+        "PLATFORM_DATABASE_PASSWORD_FILE": str(password),
+    }
+
+
+def gateway_settings(
+    port: int, metrics_port: int, blog_port: int, platform_port: int
+) -> dict[str, str]:
+    return {
+        # A port of the system's choice lets several such stacks run side by side.
+        "GATEWAY_METRICS_PORT": os.environ.get("GATEWAY_METRICS_PORT") or str(metrics_port),
+        "GATEWAY_HOST": HOST,
+        "GATEWAY_PORT": str(port),
+        "GATEWAY_BLOG_SERVICE_URL": f"http://{HOST}:{blog_port}",
+        "GATEWAY_PLATFORM_SERVICE_URL": f"http://{HOST}:{platform_port}",
+    }
+
+
+def gateway_port() -> int:
+    """The port asked for, if it is free. Raises FailedError."""
+    wanted = os.environ.get("GATEWAY_PORT") or "8000"
+    if not (wanted.isdecimal() and 0 < int(wanted) <= LAST_PORT):
+        raise FailedError(f"GATEWAY_PORT must be a number from 1 to 65535, not {wanted!r}.")
+    try:
+        socket.create_server((HOST, int(wanted))).close()
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        raise FailedError(
+            f"Port {wanted} of {HOST} cannot be had ({reason}): "
+            "name another one, e.g. GATEWAY_PORT=8080 make run."
+        ) from error
+    return int(wanted)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that the system chose, all different."""
+    with ExitStack() as sockets:
+        servers = [sockets.enter_context(socket.create_server((HOST, 0))) for _ in range(count)]
+        return [server.getsockname()[1] for server in servers]
+
+
+def is_ready(port: int) -> bool:
+    """Whether the gateway is up and finds both services up."""
+    try:
+        with urllib.request.urlopen(f"http://{HOST}:{port}/readyz", timeout=5) as answer:
+            checks = json.load(answer)["checks"]
+    except (OSError, ValueError):  # refused, or 503 while nothing is up yet
+        return False
+    return set(checks.values()) == {"up"}
+
+
+def announce(port: int) -> None:
+    url = f"http://{HOST}:{port}"
+    say(
+        f"\nInkwell is running at {url} (its documentation: {url}/docs). Ctrl-C stops it. Try:\n\n"
+        f"  curl {url}/users/ -H 'Content-Type: application/json' \\\n"
+        """    -d '{"email": "ada@example.com", "password": "a fine password"}'\n"""
+    )
+
+
+if __name__ == "__main__":
+    main()

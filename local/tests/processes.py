@@ -1,0 +1,78 @@
+"""A stack started as a user starts it, and a look at the processes themselves."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+RUN = Path(__file__).resolve().parents[1] / "run.py"
+
+
+class Stack:
+    """`python local/run.py` with a data folder and a port of its own."""
+
+    def __init__(self, folder: Path, port: int, data: Path | None = None) -> None:
+        self.log = folder / f"log-{port}"
+        environment = {
+            **os.environ,
+            "GATEWAY_PORT": str(port),
+            "INKWELL_DATA": str(data or folder / "data"),
+        }
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, str(RUN)], stdout=log, stderr=log, env=environment
+            )
+
+    @property
+    def output(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def is_up(self) -> bool:
+        assert self.process.poll() is None, self.output
+        return "Inkwell is running" in self.output
+
+    def await_end(self) -> int:
+        return self.process.wait(timeout=60)
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        self.await_end()
+
+
+def eventually(is_so: Callable[[], object], within: float = 60) -> None:
+    deadline = time.monotonic() + within
+    while not is_so():
+        assert time.monotonic() < deadline, f"still not so after {within} s"
+        time.sleep(0.01)
+
+
+def descendants(ancestor: int) -> dict[int, str]:
+    """The living processes below one, each with its command line."""
+    parents = {pid: parent for pid, parent, _ in processes()}
+    below = {ancestor}
+    while more := {pid for pid, parent in parents.items() if parent in below} - below:
+        below |= more
+    return {pid: command_line(pid) for pid in below - {ancestor}}
+
+
+def alive(pids: set[int]) -> set[int]:
+    """Those that have not ended, nor wait as zombies for a parent that cares."""
+    return {pid for pid, _, state in processes() if pid in pids and state != "Z"}
+
+
+def processes() -> Iterator[tuple[int, int, str]]:
+    """Each process's id, its parent's, and its state."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent = path.read_text().rpartition(")")[2].split()[:2]
+        except OSError:
+            continue  # it ended meanwhile
+        yield int(path.parent.name), int(parent), state
+
+
+def command_line(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")

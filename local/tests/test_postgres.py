@@ -1,0 +1,63 @@
+"""The embedded PostgreSQL keeps what it has acknowledged, however it ends."""
+
+import signal
+from pathlib import Path
+
+import psycopg2  # type: ignore[import-untyped]
+import pytest
+from processes import eventually
+
+import data
+from postgres import Postgres
+from process import Supervisor
+from run import free_ports
+
+
+def start(folder: Path) -> tuple[Supervisor, Postgres]:
+    supervisor, [port] = Supervisor(), free_ports(1)
+    postgres = Postgres(folder / "postgres", data.database_password(folder), port)
+    try:
+        postgres.start(supervisor)
+    except BaseException:
+        supervisor.stop()
+        raise
+    return supervisor, postgres
+
+
+def ask(folder: Path, postgres: Postgres, statement: str) -> list[tuple[object, ...]]:
+    password = data.database_password(folder).read_text()
+    connection = psycopg2.connect(postgres.url, password=password)
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+    finally:
+        connection.close()
+
+
+def test_what_was_committed_survives_a_kill_of_the_server(tmp_path: Path) -> None:
+    supervisor, postgres = start(tmp_path)
+    try:
+        ask(tmp_path, postgres, "CREATE TABLE notes AS SELECT 'kept' AS text")
+        [[server]] = supervisor.stages
+        server.signal(signal.SIGKILL)
+        eventually(lambda: server.has_ended)
+    finally:
+        supervisor.stop()
+    supervisor, postgres = start(tmp_path)
+    try:
+        assert ask(tmp_path, postgres, "SELECT text FROM notes") == [("kept",)]
+    finally:
+        supervisor.stop()
+
+
+def test_it_wants_the_password_and_sorts_by_code_point(tmp_path: Path) -> None:
+    supervisor, postgres = start(tmp_path)
+    try:
+        with pytest.raises(psycopg2.OperationalError):
+            psycopg2.connect(postgres.url, password="another")
+        order = "SELECT x FROM (VALUES ('a'), ('B')) AS t (x) ORDER BY x"
+        assert ask(tmp_path, postgres, order) == [("B",), ("a",)]
+        assert ask(tmp_path, postgres, "SHOW unix_socket_directories") == [("",)]
+    finally:
+        supervisor.stop()

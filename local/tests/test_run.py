@@ -1,0 +1,85 @@
+"""The stack as its user sees it: it starts, says what is wrong, and leaves nothing behind."""
+
+import os
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+from processes import Stack, alive, descendants, eventually
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
+
+
+def test_ctrl_c_stops_the_gateway_then_the_services_then_the_database(stack: Stack) -> None:
+    living = {pid: part(line) for pid, line in descendants(stack.process.pid).items()}
+    ended: list[str] = []
+
+    def all_have_ended() -> bool:
+        ended.extend(living.pop(pid) for pid in set(living) - alive(set(living)))
+        return not living
+
+    stack.process.send_signal(signal.SIGINT)
+    eventually(all_have_ended)
+    assert stack.await_end() == 0, stack.output
+    gateway, *services, database = [name for name in ended if name != "worker"]
+    assert (gateway, database) == ("gateway", "database")
+    assert set(services) == {"blog_service", "platform_service"}
+
+
+def part(command_line: str) -> str:
+    """A part's package, the database's server, or a worker of that."""
+    packages = ("gateway", "blog_service", "platform_service")
+    server = "database" if "postgres -D" in command_line else "worker"
+    return next((name for name in packages if f"-m {name}" in command_line), server)
+
+
+def test_when_it_is_killed_no_process_is_left_and_it_starts_again(
+    stack: Stack, tmp_path: Path, port: int
+) -> None:
+    children = set(descendants(stack.process.pid))
+    stack.process.kill()
+    eventually(lambda: not alive(children))
+    again = Stack(tmp_path, port)
+    try:
+        eventually(again.is_up)
+    finally:
+        again.stop()
+
+
+def test_a_part_that_dies_ends_everything_with_its_name(stack: Stack) -> None:
+    children = descendants(stack.process.pid)
+    os.kill(
+        next(pid for pid, line in children.items() if "-m blog_service" in line), signal.SIGKILL
+    )
+    assert stack.await_end() == 1
+    assert "make run: blog-service was ended by SIGKILL" in stack.output
+    assert not alive(set(children))
+
+
+def test_a_second_run_on_the_same_data_is_refused(stack: Stack, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        free = server.getsockname()[1]
+    second = Stack(tmp_path, free)
+    assert second.await_end() == 1
+    assert_one_sentence(second, "in use by another")
+    assert stack.is_up()
+
+
+def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        stack = Stack(tmp_path, server.getsockname()[1])
+        assert stack.await_end() == 1
+    assert_one_sentence(stack, "Address already in use")
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path, port: int) -> None:
+    (tmp_path / "file").touch()
+    stack = Stack(tmp_path, port, data=tmp_path / "file" / "data")
+    assert stack.await_end() == 1
+    assert_one_sentence(stack, "cannot be written")
+
+
+def assert_one_sentence(stack: Stack, words: str) -> None:
+    assert words in stack.output
+    assert stack.output.count("\n") == 1, stack.output

@@ -1,0 +1,90 @@
+"""Inkwell as a client knows it: users with tokens, their posts and articles, and lists of them."""
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from inspection import inspect, skip_when_limited
+
+PASSWORD = "correct horse battery staple"
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class User:
+    """Somebody who has signed up and signed in."""
+
+    id: int
+    email: str
+    password: str
+    token: str
+
+    @property
+    def auth(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+
+def client(url: str, foreign: bool) -> httpx.Client:
+    """A client that fails the test when an answer breaks one of the rules for all answers."""
+    hooks = [skip_when_limited, inspect] if foreign else [inspect]
+    return httpx.Client(base_url=url, timeout=5, event_hooks={"response": hooks})
+
+
+def word() -> str:
+    """A word that nothing else in the system contains."""
+    return f"e2e{secrets.token_hex(8)}"
+
+
+def new_email() -> str:
+    return f"{word()}@example.com"
+
+
+def sign_up(api: httpx.Client, email: str, password: str = PASSWORD) -> httpx.Response:
+    return api.post("/users/", json={"email": email, "password": password})
+
+
+def sign_in(api: httpx.Client, email: str, password: str = PASSWORD) -> httpx.Response:
+    return api.post("/auth/token", data={"username": email, "password": password})
+
+
+def new_user(api: httpx.Client) -> User:
+    email = new_email()
+    signed_up, signed_in = sign_up(api, email), sign_in(api, email)
+    assert (signed_up.status_code, signed_in.status_code) == (201, 200), signed_up.text
+    return User(signed_up.json()["id"], email, PASSWORD, signed_in.json()["access_token"])
+
+
+def write_post(api: httpx.Client, user: User, **fields: object) -> Json:
+    return _created(api.post("/posts/", json={"title": word(), **fields}, headers=user.auth))
+
+
+def write_article(api: httpx.Client, user: User, **fields: object) -> Json:
+    article = {"title": word(), "content": "Once upon a time.", **fields}
+    return _created(api.post("/articles/", json=article, headers=user.auth))
+
+
+def _created(response: httpx.Response) -> Json:
+    assert response.status_code == 201, response.text
+    created: Json = response.json()
+    return created
+
+
+def pages(api: httpx.Client, path: str, auth: dict[str, str] | None = None) -> Iterator[list[Json]]:
+    """The pages of a list, by following Link to its end."""
+    following: str | None = path
+    while following:
+        response = api.get(following, headers=auth)
+        assert response.status_code == 200, response.text
+        yield response.json()
+        following = response.links.get("next", {}).get("url")
+
+
+def everything(api: httpx.Client, path: str, auth: dict[str, str] | None = None) -> list[Json]:
+    return [item for page in pages(api, path, auth) for item in page]
+
+
+def named(problem: httpx.Response) -> set[str]:
+    """The fields, parameters and places that a 422 names."""
+    return {str(part) for error in problem.json()["errors"] for part in error["loc"]}

@@ -1,0 +1,80 @@
+"""The routes of the contract as a table, and one of each resource to call them with."""
+
+from dataclasses import dataclass
+
+from api import PASSWORD, Json, new_email, word
+
+POST = {"id", "title", "body", "published", "created_at"}
+USER = {"id", "email", "is_active", "created_at"}
+ARTICLE = {"id", "title", "content", "is_published", "owner_id", "owner_email", "created_at"}
+
+
+@dataclass(frozen=True)
+class Route:
+    """A route, who may call it, and what it answers; the path has names in place of ids."""
+
+    method: str
+    path: str
+    status: int
+    shape: set[str] | None = None
+    signed_in: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @property
+    def is_collection(self) -> bool:
+        return self.path.endswith("/")
+
+
+ROUTES = [
+    Route("GET", "/posts/", 200, POST),
+    Route("GET", "/posts/{post}", 200, POST),
+    Route("POST", "/posts/", 201, POST, signed_in=True),
+    Route("PATCH", "/posts/{post}", 200, POST, signed_in=True),
+    Route("DELETE", "/posts/{post}", 204, None, signed_in=True),
+    Route("POST", "/users/", 201, USER),
+    Route("GET", "/users/", 200, USER, signed_in=True),
+    Route("GET", "/users/me", 200, USER, signed_in=True),
+    Route("GET", "/users/{user}", 200, USER, signed_in=True),
+    Route("POST", "/auth/token", 200, {"access_token", "token_type", "expires_in"}),
+    Route("GET", "/.well-known/jwks.json", 200, {"keys"}),
+    Route("GET", "/articles/", 200, ARTICLE),
+    Route("GET", "/articles/{article}", 200, ARTICLE),
+    Route("POST", "/articles/", 201, ARTICLE, signed_in=True),
+    Route("PATCH", "/articles/{article}", 200, ARTICLE, signed_in=True),
+    Route("DELETE", "/articles/{article}", 204, None, signed_in=True),
+]
+READS = [route for route in ROUTES if route.method == "GET"]
+LISTS = [route for route in READS if route.is_collection]
+GATEWAY_PAGES = ["/", "/docs", "/openapi.json", "/livez", "/readyz"]
+
+METHODS = {
+    "/posts/": {"GET", "HEAD", "POST"},
+    "/posts/{post}": {"GET", "HEAD", "PATCH", "DELETE"},
+    "/users/": {"GET", "HEAD", "POST"},
+    "/users/me": {"GET", "HEAD"},
+    "/users/{user}": {"GET", "HEAD"},
+    "/auth/token": {"POST"},
+    "/.well-known/jwks.json": {"GET", "HEAD"},
+    "/articles/": {"GET", "HEAD", "POST"},
+    "/articles/{article}": {"GET", "HEAD", "PATCH", "DELETE"},
+} | {page: {"GET", "HEAD"} for page in GATEWAY_PAGES}
+
+# Where JSON is taken: method, path, and the fields that must be sent.
+JSON_ROUTES = [
+    ("POST", "/posts/"),
+    ("PATCH", "/posts/{post}"),
+    ("POST", "/users/"),
+    ("POST", "/articles/"),
+    ("PATCH", "/articles/{article}"),
+]
+
+
+def valid_body(path: str) -> Json:
+    """What the route accepts when it is sent to it as JSON."""
+    if path.startswith("/posts"):
+        return {"title": word(), "body": "First lines."}
+    if path.startswith("/users"):
+        return {"email": new_email(), "password": PASSWORD}
+    return {"title": word(), "content": "Once upon a time."}

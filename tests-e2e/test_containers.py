@@ -1,0 +1,130 @@
+"""What `docker inspect` says of every container: that it may do only what it must."""
+
+import re
+
+import pytest
+from deployment import LONG_RUNNING, Containers
+from engine import Inspected, docker, inspected, name_of
+
+# What the official image of PostgreSQL may need to own its data folder and to step down.
+CAPABILITIES_OF_THE_DATABASE = {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"}
+
+
+@pytest.fixture(scope="module")
+def all_of_them(containers: Containers) -> list[Inspected]:
+    """Every container of the project, those that have ended too."""
+    found = inspected(containers.ids())
+    assert set(LONG_RUNNING) < {name_of(container) for container in found}
+    return found
+
+
+@pytest.fixture(scope="module")
+def long_running(all_of_them: list[Inspected]) -> list[Inspected]:
+    return [container for container in all_of_them if name_of(container) in LONG_RUNNING]
+
+
+@pytest.fixture(scope="module")
+def one_shots(all_of_them: list[Inspected]) -> list[Inspected]:
+    return [container for container in all_of_them if name_of(container) not in LONG_RUNNING]
+
+
+def test_no_container_runs_as_root(all_of_them: list[Inspected]) -> None:
+    for container in all_of_them:
+        user = container["Config"]["User"].split(":")[0]
+        assert user not in ("", "root", "0"), name_of(container)
+
+
+def test_every_container_has_a_read_only_root_and_no_new_privileges(
+    all_of_them: list[Inspected],
+) -> None:
+    for container in all_of_them:
+        host = container["HostConfig"]
+        assert host["ReadonlyRootfs"], name_of(container)
+        assert not host["Privileged"]
+        options = [option.replace("=", ":") for option in host["SecurityOpt"] or []]
+        assert {"no-new-privileges", "no-new-privileges:true"} & set(options), name_of(container)
+
+
+def test_every_container_has_dropped_all_capabilities(all_of_them: list[Inspected]) -> None:
+    for container in all_of_them:
+        host = container["HostConfig"]
+        assert [c.upper() for c in host["CapDrop"] or []] == ["ALL"], name_of(container)
+        added = {c.upper().removeprefix("CAP_") for c in host["CapAdd"] or []}
+        allowed = CAPABILITIES_OF_THE_DATABASE if name_of(container) == "platform-db" else set()
+        assert added <= allowed, name_of(container)
+
+
+def test_every_container_has_a_memory_and_a_process_limit(all_of_them: list[Inspected]) -> None:
+    for container in all_of_them:
+        assert container["HostConfig"]["Memory"] > 0, name_of(container)
+        assert container["HostConfig"]["PidsLimit"] > 0, name_of(container)
+
+
+def test_only_the_gateway_publishes_a_port(all_of_them: list[Inspected]) -> None:
+    for container in all_of_them:
+        published = [port for port, bound in container["NetworkSettings"]["Ports"].items() if bound]
+        assert len(published) == (1 if name_of(container) == "gateway" else 0), name_of(container)
+
+
+def test_every_long_running_container_is_watched_and_started_again(
+    long_running: list[Inspected],
+) -> None:
+    for container in long_running:
+        assert container["State"]["Health"]["Status"] == "healthy", name_of(container)
+        assert container["HostConfig"]["RestartPolicy"]["Name"] == "unless-stopped"
+        assert container["Config"].get("StopTimeout", 10) > 2, name_of(container)
+
+
+def test_a_one_shot_ends_well_and_is_not_started_again(one_shots: list[Inspected]) -> None:
+    for container in one_shots:
+        assert container["HostConfig"]["RestartPolicy"]["Name"] == "no", name_of(container)
+        assert container["State"]["Status"] == "exited"
+        assert container["State"]["ExitCode"] == 0
+        assert "Health" not in container["State"], name_of(container)
+
+
+def secret_files(container: Inspected) -> list[str]:
+    """The paths of the secrets that a service is told of."""
+    found = (re.fullmatch(r"\w+_FILE=(/.+)", entry) for entry in container["Config"]["Env"])
+    return [match[1] for match in found if match]
+
+
+def test_no_secret_is_in_an_environment_a_label_a_command_or_an_image(
+    containers: Containers, all_of_them: list[Inspected]
+) -> None:
+    [platform] = [c for c in all_of_them if name_of(c) == "platform-service"]
+    paths = secret_files(platform)
+    assert len(paths) >= 2
+    read = [containers.compose("exec", "-T", "platform-service", "cat", path) for path in paths]
+    secrets = [line for text in read for line in text.split("\n") if line and "-----" not in line]
+    assert len(secrets) >= 2
+    shown = str(all_of_them)
+    for image in {container["Image"] for container in all_of_them}:
+        shown += docker("history", "--no-trunc", image) + docker("inspect", image)
+    for secret in secrets:
+        assert secret not in shown
+
+
+def mounts(container: Inspected) -> dict[str, bool]:
+    """The named volumes that the container mounts, and whether it may write to them."""
+    return {m["Name"]: m["RW"] for m in container["Mounts"] if m["Type"] == "volume"}
+
+
+def test_secrets_are_mounted_only_where_they_are_needed_and_written_by_one_job(
+    all_of_them: list[Inspected],
+) -> None:
+    [platform] = [c for c in all_of_them if name_of(c) == "platform-service"]
+    for volume in mounts(platform):
+        holders = {name_of(c): mounts(c)[volume] for c in all_of_them if volume in mounts(c)}
+        assert not {"gateway", "blog-service"} & set(holders)
+        writers = [name for name, may_write in holders.items() if may_write]
+        assert len(writers) == 1
+        assert writers[0] not in LONG_RUNNING
+
+
+def test_no_container_changes_or_watches_the_host(all_of_them: list[Inspected]) -> None:
+    for container in all_of_them:
+        host = container["HostConfig"]
+        assert not [m for m in container["Mounts"] if m["Type"] == "bind" and m["RW"]]
+        assert "docker.sock" not in str(container["Mounts"])
+        assert "host" not in (host["NetworkMode"], host["PidMode"], host["IpcMode"])

@@ -1,0 +1,210 @@
+"""Many clients at once, impatient clients, and restarts under load."""
+
+import asyncio
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+
+import httpx
+import pytest
+from api import User, everything, word, write_article, write_post
+from deployment import Containers, Deployment, Foreign, eventually
+from inspection import inspect, skip_when_limited
+from wire import Wire
+
+
+@contextmanager
+def many(deployment: Deployment, clients: int) -> Iterator[httpx.Client]:
+    """A client with a connection for each of many threads."""
+    limits = httpx.Limits(max_connections=clients, max_keepalive_connections=clients)
+    hooks = [skip_when_limited, inspect] if isinstance(deployment, Foreign) else [inspect]
+    with httpx.Client(
+        base_url=deployment.url, limits=limits, timeout=30, event_hooks={"response": hooks}
+    ) as api:
+        yield api
+
+
+@pytest.mark.parametrize("path", ["/articles/", "/posts/"])
+def test_two_hundred_clients_at_once_are_all_answered(
+    deployment: Deployment, api: httpx.Client, author: User, path: str
+) -> None:
+    for _ in range(20):
+        write_article(api, author, is_published=True)
+        write_post(api, author)
+    with many(deployment, 200) as clients, ThreadPoolExecutor(200) as pool:
+        answers = list(pool.map(lambda _: clients.get(path), range(1000)))
+    assert Counter(answer.status_code for answer in answers) == {200: 1000}
+    assert {len(answer.json()) for answer in answers} == {20}
+
+
+def test_thirty_two_clients_writing_posts_at_once_lose_nothing(
+    deployment: Deployment, api: httpx.Client, author: User
+) -> None:
+    before, titles = write_post(api, author), [word() for _ in range(320)]
+
+    def write(title: str) -> int:
+        with_token = clients.post("/posts/", json={"title": title}, headers=author.auth)
+        return with_token.status_code
+
+    with many(deployment, 32) as clients, ThreadPoolExecutor(32) as pool:
+        assert Counter(pool.map(write, titles)) == {201: 320}
+    found = [post["title"] for post in everything(api, f"/posts/?after={before['id']}&limit=100")]
+    assert sorted(title for title in found if title in titles) == sorted(titles)
+
+
+def test_changes_to_one_post_by_many_clients_are_whole(
+    deployment: Deployment, api: httpx.Client, author: User
+) -> None:
+    path = f"/posts/{write_post(api, author)['id']}"
+
+    def change(text: str) -> int:
+        body = {"title": text, "body": text}
+        return clients.patch(path, json=body, headers=author.auth).status_code
+
+    with many(deployment, 16) as clients, ThreadPoolExecutor(16) as pool:
+        assert set(pool.map(change, [word() for _ in range(160)])) == {200}
+    post = api.get(path).json()
+    assert post["title"] == post["body"]
+
+
+class Pulse(threading.Thread):
+    """Asks for /livez again and again, and keeps how long the slowest answer took."""
+
+    def __init__(self, wire: Wire) -> None:
+        super().__init__()
+        self.wire, self.slowest, self.ended = wire, 0.0, threading.Event()
+
+    def run(self) -> None:
+        while not self.ended.wait(0.02):
+            began = time.monotonic()
+            answer = self.wire.ask("GET", "/livez")
+            took = time.monotonic() - began
+            alive = answer is not None and answer.status_code == 200
+            self.slowest = max(self.slowest, took if alive else float("inf"))
+
+    def __enter__(self) -> "Pulse":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ended.set()
+        self.join()
+
+
+async def all_hang_up(wire: Wire, request: bytes) -> None:
+    """Send the request from 600 clients, 100 at once, that wait for 30 ms at most."""
+    at_once = asyncio.Semaphore(100)
+
+    async def hang_up(number: int) -> None:
+        async with at_once:
+            base, tls = wire.base, wire.base.scheme == "https" or None
+            reader, writer = await asyncio.open_connection(base.hostname, base.port, ssl=tls)
+            writer.write(request)
+            with suppress(TimeoutError, ConnectionResetError):
+                await asyncio.wait_for(reader.read(1), number % 31 / 1000)
+            writer.transport.abort()
+
+    await asyncio.gather(*map(hang_up, range(600)))
+
+
+@pytest.mark.parametrize("path", ["/posts/", "/articles/"])
+def test_six_hundred_clients_that_hang_up_do_no_harm(
+    api: httpx.Client, wire: Wire, author: User, path: str
+) -> None:
+    body = b'{"title": "hung up", "content": "x"}'
+    if path == "/posts/":
+        body = b'{"title": "hung up", "body": "x"}'
+    sized = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    request = wire.head("POST", path, [*author.auth.items(), *sized]) + body
+
+    slowest = []
+    for _ in range(3):  # a busy machine may delay an answer once, a fault delays one each time
+        with Pulse(wire) as pulse:
+            asyncio.run(all_hang_up(wire, request))
+            began = time.monotonic()
+            assert api.get(f"{path}?limit=1").status_code == 200
+            assert time.monotonic() - began < 2
+        slowest.append(pulse.slowest)
+    assert min(slowest) < 0.25
+
+
+class Writer:
+    """Writes posts with unique titles over one connection, kept as long as it lasts."""
+
+    def __init__(self, url: str, user: User, ended: threading.Event) -> None:
+        self.url, self.user, self.ended = url, user, ended
+        self.acknowledged: list[str] = []
+        self.unsure: list[str] = []
+        self.faults: list[str] = []
+
+    def work(self) -> None:
+        while not self.ended.is_set():
+            with httpx.Client(
+                base_url=self.url, timeout=15, event_hooks={"response": [inspect]}
+            ) as api:
+                self.write_until_refused(api)
+
+    def write_until_refused(self, api: httpx.Client) -> None:
+        answered = 0
+        while not self.ended.is_set():
+            title = word()
+            try:
+                answer = api.post("/posts/", json={"title": title}, headers=self.user.auth)
+            except httpx.TransportError as error:
+                self.unsure.append(title)
+                # On a new connection, a port forwarder's hang-up is how a refusal looks.
+                if answered and not isinstance(error, httpx.ConnectError):
+                    self.faults.append(f"{type(error).__name__}: {error}")
+                self.ended.wait(0.05)
+                return
+            self.note(title, answer)
+            answered = 0 if answer.headers.get("connection") == "close" else answered + 1
+
+    def note(self, title: str, answer: httpx.Response) -> None:
+        if answer.status_code == 201:
+            self.acknowledged.append(title)
+            return
+        self.unsure.append(title)
+        if answer.status_code not in (502, 503):
+            self.faults.append(f"{answer.status_code}: {answer.text}")
+        self.ended.wait(0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("service", ["blog-service", "platform-service", "gateway"])
+def test_a_restart_under_fifty_writers_loses_no_acknowledged_write(
+    containers: Containers, api: httpx.Client, author: User, service: str
+) -> None:
+    before, ended = write_post(api, author), threading.Event()
+    writers = [Writer(containers.url, author, ended) for _ in range(50)]
+    with ThreadPoolExecutor(50) as pool:
+        running = [pool.submit(writer.work) for writer in writers]
+        eventually(lambda: all(writer.acknowledged for writer in writers), within=30)
+        try:
+            containers.compose("restart", service)
+            containers.up()
+            eventually(since_now(writers), within=30)
+        finally:
+            ended.set()
+        for future in running:
+            future.result()
+    check(api, before["id"], writers)
+
+
+def since_now(writers: list[Writer]) -> Callable[[], bool]:
+    counts = [len(writer.acknowledged) for writer in writers]
+    return lambda: all(
+        len(writer.acknowledged) > count for writer, count in zip(writers, counts, strict=True)
+    )
+
+
+def check(api: httpx.Client, before: int, writers: list[Writer]) -> None:
+    posts = everything(api, f"/posts/?after={before}&limit=100")
+    found = Counter(post["title"] for post in posts)
+    assert [fault for writer in writers for fault in writer.faults] == []
+    for writer in writers:
+        assert all(found[title] == 1 for title in writer.acknowledged)
+        assert all(found[title] <= 1 for title in writer.unsure)

@@ -1,0 +1,66 @@
+"""Markdown tables that are readable in a terminal too."""
+
+from collections.abc import Sequence
+from math import isnan
+
+from benchmarks.measure import Result
+
+
+class Results:
+    """Finds what a round found."""
+
+    def __init__(self, results: Sequence[Result]) -> None:
+        self._by_key = {(r.group, r.target, r.case, r.rows, r.clients): r for r in results}
+        self.all = results
+
+    def find(
+        self, group: str, target: str, case: str, clients: int, rows: int = 0
+    ) -> Result | None:
+        return self._by_key.get((group, target, case, rows, clients))
+
+    def cpu(self, group: str, target: str, case: str, clients: int, rows: int = 0) -> float | None:
+        """Milliseconds of CPU of the process per request."""
+        found = self.find(group, target, case, clients, rows)
+        return found.sample.cpu_ms if found else None
+
+    def speed(
+        self, group: str, target: str, case: str, clients: int, rows: int = 0
+    ) -> float | None:
+        """Requests per second."""
+        found = self.find(group, target, case, clients, rows)
+        return found.sample.requests_per_second if found else None
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """A Markdown table whose first `left` columns are text and the others numbers."""
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    rule = ["-" * width if i < left else "-" * (width - 1) + ":" for i, width in enumerate(widths)]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = (
+            cell.ljust(width) if i < left else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        )
+        return f"| {' | '.join(padded)} |"
+
+    return "\n".join([line(header), line(rule), *map(line, rows)])
+
+
+def number(value: float | None) -> str:
+    """Three digits that mean something."""
+    if value is None:
+        return "–"
+    if isnan(value):
+        return "no answer"
+    if value >= 100:  # noqa: PLR2004
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 0.1 else f"{value:.3f}"  # noqa: PLR2004
+
+
+def ratio(value: float | None, reference: float | None) -> float | None:
+    """How many times the reference the value is."""
+    return value / reference if value is not None and reference else None
+
+
+def times(value: float | None) -> str:
+    return "–" if value is None else f"{number(value)} ×"

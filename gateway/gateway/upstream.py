@@ -1,6 +1,7 @@
 """A service's replicas: which one is asked, over which connection, and how many at once."""
 
 import asyncio
+from contextlib import suppress
 from socket import SOCK_STREAM
 from typing import Any
 from urllib.parse import urlsplit
@@ -89,35 +90,40 @@ class Upstream:
         self._limits = limits
         self._metrics = metrics
         self._replicas: list[Replica] = []  # the one that was asked last is the last
+        self._resolution: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Resolve the name and keep doing so."""
         self._loop = asyncio.get_running_loop()
-        await self._resolve()
+        await self._resolve_now()
         self._resolving = asyncio.create_task(self._keep_resolving())
 
     async def close(self) -> None:
         """Close every connection."""
         self._resolving.cancel()
+        if self._resolution:
+            self._resolution.cancel()
         for replica in self._replicas:
             replica.drop_idle()
 
     async def connect(self, avoided: Replica | None = None) -> tuple[Replica, Connection]:
         """Return a connection to the replica with the least to do; release() must follow.
 
-        A replica that refuses is left out and another one asked, once. When one is to be
-        avoided, since it lost a request, the connection is a fresh one.
+        A replica that refuses is left out, the name resolved anew and another one asked, once.
+        When one is to be avoided, since it lost a request, the connection is a fresh one.
         """
         replica = self._choose(avoided)
-        try:
-            return replica, await self._connection(replica, fresh=avoided is not None)
-        except OSError:
-            replica = self._choose(replica)
-            self._metrics.retried(self.name)
-        try:
-            return replica, await self._connection(replica, fresh=True)
-        except OSError:
-            raise Problem(*UNAVAILABLE) from None
+        if replica:
+            try:
+                return replica, await self._connection(replica, fresh=avoided is not None)
+            except OSError:
+                self._metrics.retried(self.name)
+        await self._resolve_now()
+        replica = self._choose(replica or avoided)
+        with suppress(OSError):
+            if replica:
+                return replica, await self._connection(replica, fresh=True)
+        raise Problem(*UNAVAILABLE)
 
     def release(self, replica: Replica, connection: Connection) -> None:
         """Take a connection back when its exchange ended, however it did."""
@@ -129,13 +135,13 @@ class Upstream:
         else:
             connection.close()
 
-    def _choose(self, avoided: Replica | None) -> Replica:
+    def _choose(self, avoided: Replica | None) -> Replica | None:
         """Choose by least load and longest rest; of a left-out replica one request finds out."""
         now = self._loop.time()
         usable = [it for it in self._replicas if it.probe_at <= now and not it.probing]
         others = [it for it in usable if it is not avoided] or usable
         if not others:
-            raise Problem(*UNAVAILABLE)
+            return None
         chosen = min(others, key=lambda replica: replica.in_flight)
         self._replicas.remove(chosen)
         self._replicas.append(chosen)
@@ -172,7 +178,13 @@ class Upstream:
     async def _keep_resolving(self) -> None:
         while True:
             await asyncio.sleep(RESOLVE_INTERVAL)
-            await self._resolve()
+            await self._resolve_now()
+
+    async def _resolve_now(self) -> None:
+        """Resolve the name; who asks meanwhile shares the answer, and goes on if others leave."""
+        if self._resolution is None or self._resolution.done():
+            self._resolution = self._loop.create_task(self._resolve())
+        await asyncio.shield(self._resolution)
 
     async def _resolve(self) -> None:
         url = urlsplit(self._limits.url)

@@ -401,6 +401,8 @@ def replicas(monkeypatch: pytest.MonkeyPatch) -> Any:
         listed = list(hosts)
 
         async def resolve(_loop: Any, host: str, port: int, **_: Any) -> Any:
+            if not listed:
+                raise OSError
             if host == "several":
                 return [(2, 1, 6, "", (address, port)) for address in listed]
             return [(2, 1, 6, "", (host, port))]
@@ -495,6 +497,21 @@ def test_added_and_removed_replicas_are_noticed_within_seconds(
     before = len(raws[0].requests)
     assert [running.get("/posts").status for _ in range(9)] == [200] * 9
     assert len(raws[0].requests) == before
+
+
+def test_a_service_that_appears_or_moves_is_found_by_the_first_request(
+    gateway: Start, replicas: Any
+) -> None:
+    url, raws, listed = replicas
+    listed.clear()
+    running = gateway(url)
+    assert running.get("/posts").status == 503
+    listed.append("127.0.0.2")
+    assert running.get("/posts").status == 200
+    raws[0].close()
+    listed[:] = ["127.0.0.3"]
+    assert running.get("/posts", method="POST", body=b"x").status == 200
+    assert len(raws[1].requests) == 1
 
 
 # Cancelled requests.

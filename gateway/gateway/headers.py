@@ -17,7 +17,7 @@ TRACE = (b"traceparent", b"tracestate")
 # Written anew for each request; nothing else of the client's is touched.
 SET_HERE = frozenset((*FORWARDED, *TRACE, b"x-request-id"))
 # Connection cannot remove what frames the message or says where it comes from.
-NEVER_NAMED = SET_HERE | {b"host", b"content-length"}
+NEVER_NAMED = SET_HERE | {b"host", b"content-length", b"expect"}
 
 SECURITY: Headers = [
     (b"x-content-type-options", b"nosniff"),

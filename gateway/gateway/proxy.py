@@ -227,7 +227,8 @@ class Exchange:
         try:
             await self._relay(connection, send)
         finally:
-            connection.reusable = connection.reusable and pump.done()
+            # What was promised but not sent would be taken from the next request on it.
+            connection.reusable = connection.reusable and connection.sent
             pump.cancel()
             await asyncio.wait([pump])
 

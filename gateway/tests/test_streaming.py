@@ -306,6 +306,39 @@ def test_an_expectation_may_be_refused_before_the_body(pair: Pair) -> None:
     assert b"connection: close" in head
 
 
+def test_a_body_that_was_promised_and_not_sent_is_not_taken_from_the_next_request(
+    pair: Pair,
+) -> None:
+    """RFC 9112, section 9.3: a connection is good for more when the whole request was sent."""
+    gateway, raw = pair
+    used: list[int] = []
+
+    def script(sock: socket.socket, data: bytes) -> None:
+        used.append(id(sock))
+        if b"expect" not in data:
+            sock.sendall(OK)
+            return
+        sock.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\n")
+        time.sleep(0.05)  # so that the refusal is known before the response is whole
+        sock.sendall(b"early")
+
+    raw.script = script
+    for named in (b"X: y", b"Connection: expect"):
+        used.clear()
+        with gateway.connect() as sock:
+            sock.sendall(post(50, b"Expect: 100-continue", named))
+            assert read_all(sock).endswith(b"early")
+        assert gateway.get("/users").body == b"ok"
+        assert used[0] != used[1]
+
+
+def test_connection_cannot_remove_the_expectation(pair: Pair) -> None:
+    """RFC 9110, section 7.6.1: the body would wait for what nobody was asked for."""
+    gateway, raw = pair
+    gateway.get("/users", b"Expect: 100-continue", b"Connection: expect", method="POST", body=b"x")
+    assert b"expect: 100-continue\r\n" in raw.requests[-1]
+
+
 def test_an_upstream_that_does_not_know_expect_gets_the_body_after_a_second(pair: Pair) -> None:
     gateway, _ = pair
     with gateway.connect() as sock:

@@ -1,10 +1,13 @@
 """What passes through the gateway unchanged, and the few things that do not."""
 
 import gzip
+import time
 from typing import Any
 
 import pytest
 from conftest import Answer, RawUpstream, Running, fields
+
+from gateway.paths import is_unsafe
 
 Pair = tuple[Running, RawUpstream]
 
@@ -407,6 +410,15 @@ ESCAPES = [
     "/posts/1%2500",
     "/../posts",
     "/posts/1#x",
+    "/posts/%0A",
+    "/posts/%0d%0aX:%20y",
+    "/posts/%1f",
+    "/posts/%7F",
+    "/posts/1%250a",
+    "/auth/token%0A",
+    "/livez%0A",
+    "/%0A",
+    "/posts/%25252525",
 ]
 
 
@@ -418,6 +430,12 @@ def test_nothing_leaves_its_prefix(pair: Pair, path: str) -> None:
     assert answer.status == 400
     assert answer.all(b"content-type") == [b"application/problem+json"]
     assert raw.requests == []
+
+
+def test_a_path_encoded_again_and_again_costs_next_to_nothing() -> None:
+    began = time.perf_counter()
+    assert all(is_unsafe(b"/posts/%" + b"25" * 4080) for _ in range(100))
+    assert time.perf_counter() - began < 0.3
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import re
 import time
 from collections import Counter
@@ -14,7 +15,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from gateway.config import Route
+from gateway.fetch import MISSHAPEN, fetch_json
 from gateway.paths import matcher
+
+logger = logging.getLogger(__name__)
 
 Document = dict[str, Any]
 
@@ -64,10 +68,12 @@ class Documents:
         """Fetch a service's document; return what to say of it if it gives none."""
         try:
             url = f"{self._base_urls[service]}/openapi.json"
-            response = await self._client.get(url, timeout=FETCH_TIMEOUT)
-            self._copies[service] = response.raise_for_status().json()
-        except (httpx.HTTPError, ValueError):
+            copy = await fetch_json(self._client, url, FETCH_TIMEOUT)
+            merge({service: copy}, self._routes)  # what cannot be merged is no better than none
+        except MISSHAPEN as error:
+            logger.warning("%s: no document: %s", service, type(error.__cause__ or error).__name__)
             return f"\n\n**{service} does not answer: its routes are missing or may have changed.**"
+        self._copies[service] = copy
         return ""
 
 
@@ -100,7 +106,8 @@ def _names(document: Document) -> set[str]:
 
 def _renamed(document: Document, names: Mapping[str, str]) -> Document:
     """Copy a document with other names; the gateway's way to sign in replaces its own."""
-    text = NAME.sub(lambda use: use[1] + names.get(use[2], use[2]), json.dumps(document))
+    written = json.dumps(document, allow_nan=False)
+    text = NAME.sub(lambda use: use[1] + names.get(use[2], use[2]), written)
     copy: Document = json.loads(text)
     copy["components"] = {
         section: {names.get(name, name): content for name, content in entries.items()}
@@ -117,4 +124,4 @@ def _complete(item: Document, *, signed_in: bool) -> None:
         needs_token = signed_in and method not in READING
         asked = [SIGNED_IN] if needs_token else operation.get("security", [])
         operation["security"] = [SIGNED_IN if one else {} for one in asked]
-        operation["responses"] |= {"4XX": PROBLEM, "5XX": PROBLEM}
+        operation.setdefault("responses", {}).update({"4XX": PROBLEM, "5XX": PROBLEM})

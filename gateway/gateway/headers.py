@@ -26,12 +26,17 @@ SECURITY: Headers = [
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 ]
-NOT_FROM_UPSTREAM = HOP_BY_HOP | {b"server", b"x-request-id"} | {name for name, _ in SECURITY}
+OWN = frozenset((b"server", b"x-request-id", b"ratelimit", b"ratelimit-policy"))
+NOT_FROM_UPSTREAM = HOP_BY_HOP | OWN | {name for name, _ in SECURITY}
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 # W3C Trace Context, section 3.2; later versions may have more behind the flags.
 TRACEPARENT = re.compile(
     rb"(?!ff)(00|[0-9a-f]{2})-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}((?<!^00.{53})-.*)?"
+)
+# Section 3.3.1, a member of the list, which may be empty.
+TRACESTATE = re.compile(
+    rb"[ \t]*([a-z0-9][a-z0-9_*/@-]{0,255}=[ -+\--<>-~]{0,255}[!-+\--<>-~][ \t]*)?"
 )
 TOKEN = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
@@ -69,10 +74,13 @@ def _without(headers: Headers, removed: frozenset[bytes]) -> Headers:
 
 
 def trace(headers: Headers) -> Headers:
-    """Return the client's trace context when it is valid, else the begin of a new one."""
+    """Return the client's trace context as far as it is valid, else the begin of a new one."""
     parents = values(headers, b"traceparent")
     if len(parents) == 1 and TRACEPARENT.fullmatch(parents[0]):
-        return [field for field in headers if field[0] in TRACE]
+        state = b",".join(values(headers, b"tracestate"))
+        is_valid = all(TRACESTATE.fullmatch(member) for member in state.split(b","))
+        kept = TRACE if is_valid else TRACE[:1]
+        return [field for field in headers if field[0] in kept]
     return [(b"traceparent", b"00-%032x-%016x-01" % (getrandbits(128), getrandbits(64)))]
 
 

@@ -8,6 +8,8 @@ import httpx
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
+from gateway.fetch import Unusable, fetch
+
 MAX_AGE = 1.0  # seconds that an answer is good for
 TIMEOUT = 2.0
 
@@ -36,9 +38,10 @@ class Health:
 
     async def _ask(self, url: str) -> bool:
         try:
-            return (await self._client.get(f"{url}/readyz", timeout=TIMEOUT)).is_success
-        except httpx.HTTPError:
+            await fetch(self._client, f"{url}/readyz", TIMEOUT)
+        except Unusable:
             return False
+        return True
 
 
 @router.api_route("/livez", methods=["GET", "HEAD"])

@@ -50,7 +50,8 @@ def create_app(settings: Settings) -> Proxy:
     for part in (health, documents, pages):
         app.include_router(part.router)
     app.mount("/static", pages.assets)
-    app.exception_handler(HTTPException)(problems.refuse)
+    for error in (HTTPException, Exception):
+        app.exception_handler(error)(problems.refuse)
     return Proxy(app, settings, table, upstreams, counts, limiter, verifier, app.state.health, log)
 
 

@@ -1,10 +1,13 @@
 """The pages for people: / and /docs, with every file of theirs from here and no foreign host."""
 
+import re
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
+
+from gateway.problems import Receive, Scope, Send
 
 FOLDER = Path(__file__).parent
 STRICT = (
@@ -13,19 +16,31 @@ STRICT = (
 )
 # Swagger UI has icons in data: URLs and calls the API from the page.
 SWAGGER_UI = f"{STRICT} data:; script-src 'self'; connect-src 'self'"
+PLAIN_HOST = re.compile(r"[A-Za-z0-9._:\[\]-]+")  # which a shell takes as it is
+
+
+class WholeFiles(StaticFiles):
+    """Takes no ranges, as a server may: RFC 9110, section 14.2. A bad one is then no error."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as if no range had been asked for."""
+        fields = [field for field in scope["headers"] if field[0] != b"range"]
+        await super().__call__({**scope, "headers": fields}, receive, send)
+
 
 router = APIRouter(include_in_schema=False)
 templates = Jinja2Templates(FOLDER / "templates")
-assets = StaticFiles(directory=FOLDER / "static", packages=[("fastapi_offline", "static")])
+assets = WholeFiles(directory=FOLDER / "static", packages=[("fastapi_offline", "static")])
 
 
 @router.api_route("/", methods=["GET", "HEAD"])
 async def home(request: Request) -> Response:
     """Show what this is, which services are up, the routes and how to begin."""
-    state = request.app.state
+    state, host = request.app.state, request.headers["host"]
     context = {
         "statuses": await state.health.statuses(),
         "paths": (await state.documents.current())["paths"],
+        "host": host if PLAIN_HOST.fullmatch(host) else "localhost",
     }
     policy = {"Content-Security-Policy": STRICT}
     return templates.TemplateResponse(request, "home.html", context, headers=policy)

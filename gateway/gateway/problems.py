@@ -14,6 +14,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+UNFORESEEN = "Something went wrong here."
 CLOSE = (b"connection", b"close")
 RETRY_SOON = (b"retry-after", b"1")
 
@@ -46,9 +47,10 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word
         return fields, body
 
 
-async def refuse(request: Request, error: HTTPException) -> Response:
-    """Answer FastAPI's own refusals as problems too."""
-    problem = Problem(error.status_code, f"{error.detail}.")
+async def refuse(request: Request, error: Exception) -> Response:
+    """Answer FastAPI's own refusals, and what nobody foresaw, as problems too."""
+    known = error if isinstance(error, HTTPException) else HTTPException(500, UNFORESEEN)
+    problem = Problem(known.status_code, known.detail.rstrip(".") + ".")
     fields, body = problem.rendered(request.scope["raw_path"], request.scope["request_id"])
     headers = {name.decode(): value.decode() for name, value in fields}
-    return Response(body, error.status_code, {**headers, **(error.headers or {})})
+    return Response(body, problem.status, {**headers, **(known.headers or {})})

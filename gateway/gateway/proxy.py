@@ -6,17 +6,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from time import perf_counter
 
-from starlette.middleware.cors import CORSMiddleware
-
 from gateway import config, headers
 from gateway.body import Body
 from gateway.connection import Connection, Lost
+from gateway.cors import METHODS, Cors
 from gateway.health import Health
 from gateway.limits import RateLimiter
 from gateway.logs import AccessLog
 from gateway.metrics import Metrics
 from gateway.paths import is_unsafe, matcher
-from gateway.problems import RETRY_SOON, Headers, Problem, Receive, Scope, Send
+from gateway.problems import RETRY_SOON, UNFORESEEN, Headers, Problem, Receive, Scope, Send
 from gateway.tokens import KeysUnavailable, TokenVerifier, Unauthorized
 from gateway.upstream import Upstream
 
@@ -26,11 +25,9 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 READING = frozenset(("GET", "HEAD", "OPTIONS"))
 IDEMPOTENT = READING | {"PUT", "DELETE"}  # RFC 9110, section 9.2.2
-ALLOW = (b"allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+ALLOW = (b"allow", METHODS)
 UNCOUNTED = frozenset((b"/livez", b"/readyz"))
 CLIENT_LEFT = 499
-# What scripts of the listed origins may read beyond the standard's own list.
-EXPOSED = ("Link", "Location", "RateLimit", "Retry-After", "X-Request-ID", "X-Total-Count")
 
 
 @dataclass
@@ -49,6 +46,7 @@ class Proxy:
 
     def __post_init__(self) -> None:
         self.route_of = matcher([(route.prefix, route) for route in self.table.routes])
+        self.cors = Cors(self.settings.cors_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the lifespan."""
@@ -76,6 +74,7 @@ class Exchange:
         self._route = proxy.route_of(self._path)
         self._label = self._route.prefix if self._route else "gateway"
         self._own = [(b"x-request-id", self._id), *headers.SECURITY]
+        self._cors = proxy.cors.fields(self._headers)
         self._status = 0
 
     async def run(self) -> None:
@@ -83,11 +82,12 @@ class Exchange:
         began = perf_counter()
         self._proxy.metrics.started(self._label)
         try:
-            await self._app()(self._scope, self._receive, self._send)
+            await self._answer()
         except asyncio.CancelledError:  # the client left, or the gateway has waited long enough
             if self._proxy.health.draining:
-                await self._refuse(Problem(503, "The gateway stops.", RETRY_SOON), self._send)
-            self._status = CLIENT_LEFT
+                await self._refuse(Problem(503, "The gateway stops.", RETRY_SOON))
+            else:
+                self._status = CLIENT_LEFT
         finally:
             self._note(perf_counter() - began)
 
@@ -104,31 +104,22 @@ class Exchange:
         }
         self._proxy.log.write(fields)
 
-    def _app(self) -> App:
-        """Return what answers, with CORS (the Fetch standard, section 3.3) if origins are listed.
-
-        A preflight of another origin is an OPTIONS request like any other.
-        """
-        origins = self._proxy.settings.cors_origins
-        asked = dict(self._headers)
-        is_preflight = self._method == "OPTIONS" and b"access-control-request-method" in asked
-        origin = asked.get(b"origin", b"").decode("latin-1")
-        if not origins or (is_preflight and not {origin, "*"} & set(origins)):
-            return self._answer
-        return CORSMiddleware(self._answer, origins, ["*"], ["*"], expose_headers=EXPOSED)
-
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(self) -> None:
         try:
             await self._check()
-            if self._route:
-                await self._forward(self._route, send)
+            if preflight := self._proxy.cors.preflight(self._method, self._headers):
+                await self._reply(200, preflight, b"")
+            elif self._route:
+                await self._forward(self._route)
             else:
-                await self._proxy.app(scope, receive, send)
+                if (b"x-forwarded-proto", b"https") in self._origin:
+                    self._scope["scheme"] = "https"  # a trusted proxy says so
+                await self._proxy.app(self._scope, self._receive, self._send)
         except Problem as problem:
-            await self._refuse(problem, send)
+            await self._refuse(problem)
         except Exception:
             logger.exception("unexpected", extra={"fields": {"request_id": self._id.decode()}})
-            await self._refuse(Problem(500, "Something went wrong here."), send)
+            await self._refuse(Problem(500, UNFORESEEN))
 
     async def _send(self, message: Scope) -> None:
         """Send a part of the response, the head with the gateway's own fields."""
@@ -136,15 +127,17 @@ class Exchange:
             self._status = message["status"]
             there = {name for name, _ in message["headers"]}
             missing = [field for field in self._own if field[0] not in there]
-            message["headers"] = [*message["headers"], *missing]
+            message["headers"] = [*message["headers"], *missing, *self._cors]
         await self._to_client(message)
 
-    async def _refuse(self, problem: Problem, send: Send) -> None:
+    async def _reply(self, status: int, fields: Headers, body: bytes) -> None:
+        await self._send({"type": "http.response.start", "status": status, "headers": fields})
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def _refuse(self, problem: Problem) -> None:
         """Answer with a problem; a response that has begun is left broken off instead."""
         if not self._status:
-            fields, body = problem.rendered(self._path, self._id)
-            await send({"type": "http.response.start", "status": problem.status, "headers": fields})
-            await send({"type": "http.response.body", "body": body})
+            await self._reply(problem.status, *problem.rendered(self._path, self._id))
 
     async def _check(self) -> None:
         if "problem" in self._scope:
@@ -178,22 +171,22 @@ class Exchange:
         except KeysUnavailable:
             raise Problem(503, "Tokens cannot be checked at the moment.", RETRY_SOON) from None
 
-    async def _forward(self, route: config.Route, send: Send) -> None:
+    async def _forward(self, route: config.Route) -> None:
         upstream = self._proxy.upstreams[route.upstream]
         body = Body(self._scope, self._receive, route.max_body)
         if not body.empty:
             await body.gather()
         async with upstream.slots if body.ended else upstream.uploads:
-            await self._exchange(upstream, body, send)
+            await self._exchange(upstream, body)
 
-    async def _exchange(self, upstream: Upstream, body: Body, send: Send) -> None:
+    async def _exchange(self, upstream: Upstream, body: Body) -> None:
         """Send the request and relay the response; once more if it is lost and may be repeated."""
         head = self._head(body)
         lost_by = None
         while True:
             replica, connection = await upstream.connect(lost_by)
             try:
-                return await self._ask(connection, head, body, send)
+                return await self._ask(connection, head, body)
             except Lost:
                 may_repeat = body.empty and self._method in IDEMPOTENT
                 if lost_by or connection.answered or not may_repeat:
@@ -218,28 +211,28 @@ class Exchange:
         lines = b"".join([b"%b: %b\r\n" % field for field in fields])
         return b"%b %b HTTP/1.1\r\n%b\r\n" % (self._method.encode(), target, lines)
 
-    async def _ask(self, connection: Connection, head: bytes, body: Body, send: Send) -> None:
+    async def _ask(self, connection: Connection, head: bytes, body: Body) -> None:
         connection.begin(head + body.taken(), bodyless=self._method == "HEAD", sent=body.ended)
         if body.ended:
-            await self._relay(connection, send)
+            await self._relay(connection)
             return
         pump = asyncio.create_task(body.pump(connection))
         try:
-            await self._relay(connection, send)
+            await self._relay(connection)
         finally:
             # What was promised but not sent would be taken from the next request on it.
             connection.reusable = connection.reusable and connection.sent
             pump.cancel()
             await asyncio.wait([pump])
 
-    async def _relay(self, connection: Connection, send: Send) -> None:
+    async def _relay(self, connection: Connection) -> None:
         await connection.head()
         fields = headers.inbound(connection.headers)
         head = {"type": "http.response.start", "status": connection.status, "headers": fields}
-        await send(head)
+        await self._send(head)
         while True:
             more, data = not connection.complete, connection.take()
-            await send({"type": "http.response.body", "body": data, "more_body": more})
+            await self._send({"type": "http.response.body", "body": data, "more_body": more})
             if not more:
                 return
             await connection.more()

@@ -9,6 +9,7 @@ import httpx
 import jwt
 
 from gateway.config import Settings
+from gateway.fetch import MISSHAPEN, fetch_json
 
 logger = logging.getLogger(__name__)
 
@@ -99,12 +100,11 @@ class TokenVerifier:
         await asyncio.sleep(self._asked_at + REFRESH_INTERVAL - time.monotonic())
         self._asked_at = time.monotonic()
         try:
-            response = await self._client.get(self._jwks_url, timeout=FETCH_TIMEOUT)
-            keys = jwt.PyJWKSet.from_dict(response.raise_for_status().json())
-        except (httpx.HTTPError, jwt.PyJWTError, ValueError, AttributeError) as error:
-            logger.warning("keys not fetched: %s", type(error).__name__)
+            published = await fetch_json(self._client, self._jwks_url, FETCH_TIMEOUT)
+            self._keys = {key.key_id: key for key in jwt.PyJWKSet.from_dict(published)}
+        except (jwt.PyJWTError, *MISSHAPEN) as error:
+            logger.warning("keys not fetched: %s", type(error.__cause__ or error).__name__)
             return
-        self._keys = {key.key_id: key for key in keys}
         self._expiry.cache_clear()  # a key that was withdrawn vouches for nothing
 
 

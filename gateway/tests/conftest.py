@@ -95,6 +95,28 @@ def parse(data: bytes) -> Answer:
     return Answer(int(head.split(b" ")[1]), headers, body)
 
 
+def json_reply(body: bytes) -> bytes:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    return head % len(body) + body
+
+
+def by_path(replies: dict[bytes, bytes]) -> Script:
+    """Answer these paths as told, all others with 200."""
+
+    def script(sock: socket.socket, data: bytes) -> None:
+        sock.sendall(replies.get(data.split(b" ")[1], OK))
+
+    return script
+
+
+def drip(sock: socket.socket, _: bytes) -> None:
+    """Answer a byte at a time, each soon enough after the one before."""
+    sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+    for _byte in range(1000):
+        sock.sendall(b" ")
+        time.sleep(0.1)
+
+
 class RawUpstream:
     """Answers every request with `reply`, or as `script` does with the socket and the head."""
 
@@ -224,6 +246,10 @@ def routes_file(folder: Path, blog: str, platform: str, **limits: dict[str, Any]
         method = "POST"
         path = "/auth/token"
         limit = "10/minute"
+        [[rate_limits]]
+        method = "OPTIONS"
+        path = "/users"
+        limit = "3/minute"
     """
     path = folder / f"routes-{time.monotonic_ns()}.toml"
     path.write_text(text)

@@ -1,8 +1,11 @@
 import json
+import time
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
+from conftest import RawUpstream, Running, by_path, drip, json_reply
 from fake_services import SigningKey, blog_service, inkwell, platform_service
 from openapi_spec_validator import validate
 
@@ -178,6 +181,72 @@ def test_a_service_that_was_never_up_is_said_to_be_missing() -> None:
         assert "missing" in document["info"]["description"]
         assert "/posts/" not in document["paths"]
         assert "/articles/" in document["paths"]
+
+
+MISSHAPEN = [
+    b"[]",
+    b"{}",
+    b'"x"',
+    b"null",
+    b'{"paths":[]}',
+    b'{"paths":{"/posts/":3}}',
+    b'{"paths":{"/posts/":{"get":3}}}',
+    b'{"paths":{"/posts/":{"get":{"security":3}}}}',
+    b'{"paths":{"/posts/":{"get":{"responses":3}}}}',
+    b'{"paths":{},"components":3}',
+    b'{"paths":{},"components":{"schemas":3}}',
+    b'{"paths":{},"x":1e999}',
+    b'{"paths":{},"x":"\\ud800"}',
+    b"[" * 100_000,
+    b"\xff",
+]
+GARBLED = [
+    b"garbage\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nContent-Length: 8\r\n\r\n",
+    b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize(
+    "bad", [*map(json_reply, MISSHAPEN), *GARBLED], ids=lambda bad: bad[-30:].decode("latin-1")
+)
+def test_a_document_that_cannot_be_merged_leaves_the_last_one(
+    gateway: Callable[..., Running],
+    upstream: RawUpstream,
+    bad: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(documents, "MAX_AGE", 0.0)
+    running = gateway(upstream.url)
+    upstream.script = by_path({b"/openapi.json": bad})
+    for path in ("/openapi.json", "/"):
+        assert running.get(path).status == 200
+    good = json.dumps(service({"/posts/": {"get": OK}})).encode()
+    upstream.script = by_path({b"/openapi.json": json_reply(good)})
+    before = json.loads(running.get("/openapi.json").body)
+    upstream.script = by_path({b"/openapi.json": bad})
+    after = json.loads(running.get("/openapi.json").body)
+    assert after["paths"] == before["paths"] != {}
+    assert "does not answer" in after["info"]["description"]
+
+
+def test_an_operation_without_responses_is_described() -> None:
+    """OpenAPI 3.1, section 4.8.10: they are not required."""
+    document = merged(service({"/posts/": {"get": {}}}), service({}))
+    assert document["paths"]["/posts/"]["get"]["responses"].keys() == {"4XX", "5XX"}
+
+
+def test_a_document_that_drips_is_not_waited_for(
+    gateway: Callable[..., Running], upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents, "FETCH_TIMEOUT", 0.3)
+    upstream.script = drip
+    running = gateway(upstream.url)
+    began = time.monotonic()
+    answer = running.get("/openapi.json")
+    assert "does not answer" in json.loads(answer.body)["info"]["description"]
+    assert time.monotonic() - began < 3
 
 
 def test_the_document_is_kept_for_a_while() -> None:

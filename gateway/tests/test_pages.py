@@ -1,13 +1,14 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from conftest import RawUpstream, Running
 from fake_services import PASSWORD, Inkwell, inkwell
 from selenium import webdriver
 from selenium.webdriver.common.by import By
@@ -87,6 +88,15 @@ def test_a_page_takes_no_other_method(client: httpx.Client, path: str) -> None:
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize("asked", ["bytes=x", "bytes=5-2", "bytes=99999999-", "bytes=0-1"])
+def test_a_file_is_answered_whole_whatever_range_is_asked_for(
+    client: httpx.Client, asked: str
+) -> None:
+    """RFC 9110, section 14.2."""
+    answer = client.get("/static/home.css", headers={"Range": asked})
+    assert (answer.status_code, answer.text) == (200, client.get("/static/home.css").text)
+
+
 @pytest.mark.parametrize("path", ["/static/none.css", "/static/", "/static", "/docs/"])
 def test_a_file_that_is_not_there_is_a_problem(client: httpx.Client, path: str) -> None:
     answer = client.get(path)
@@ -127,9 +137,24 @@ def test_the_example_call_names_the_host_that_the_client_used(
     assert f"curl 'http://{host}/articles/?limit=5'" in page
 
 
-@pytest.mark.parametrize("host", ["a'b", "x<script>", "a&b"])
-def test_a_wild_host_never_reaches_the_page(client: httpx.Client, host: str) -> None:
-    assert host not in client.get("/", headers={"Host": host}).text
+@pytest.mark.parametrize("host", ["a'b", "a&b", "a$(id)", "a;x", "a%3Cscript%3E", "a!b"])
+def test_a_wild_host_never_reaches_the_example_call(client: httpx.Client, host: str) -> None:
+    assert (
+        "curl 'http://localhost/articles/?limit=5'" in client.get("/", headers={"Host": host}).text
+    )
+
+
+def test_a_host_that_is_none_never_reaches_the_page(client: httpx.Client) -> None:
+    assert "x<script>" not in client.get("/", headers={"Host": "x<script>"}).text
+
+
+def test_the_example_call_names_the_scheme_that_a_trusted_proxy_tells(
+    gateway: Callable[..., Running], upstream: RawUpstream
+) -> None:
+    for trusted, scheme in (("127.0.0.1", "https"), ("192.0.2.1", "http")):
+        running = gateway(upstream.url, trusted_proxies=trusted)
+        page = running.get("/", b"X-Forwarded-Proto: https").body.decode()
+        assert f"curl '{scheme}://inkwell/articles/?limit=5'" in page
 
 
 @pytest.fixture

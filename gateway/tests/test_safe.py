@@ -592,9 +592,69 @@ def test_cors_is_for_the_listed_origins(gateway: Start, upstream: RawUpstream) -
     )
     answer = running.get("/posts/1", *preflight, method="OPTIONS")
     assert (answer.status, upstream.requests) == (200, [])
+    assert answer.all(b"access-control-allow-origin") == [b"https://b.example"]
     assert answer.all(b"access-control-allow-headers") == [b"authorization"]
     assert b"PATCH" in answer.all(b"access-control-allow-methods")[0]
     assert len(answer.all(b"x-request-id")) == 1
+
+
+def asking(method: bytes, *lines: bytes) -> tuple[bytes, ...]:
+    """A preflight of a listed origin."""
+    return b"Origin: https://a.example", b"Access-Control-Request-Method: " + method, *lines
+
+
+def test_what_a_preflight_is_not_granted_it_is_not_told(
+    gateway: Start, upstream: RawUpstream
+) -> None:
+    """The Fetch standard, section 4.8: the browser compares what it asked for with this."""
+    running = gateway(upstream.url, cors_origins="https://a.example")
+    private = b"Access-Control-Request-Private-Network: true"
+    for lines in (asking(b"PURGE"), asking(b"GET", private)):
+        answer = running.get("/posts/1", *lines, method="OPTIONS")
+        assert (answer.status, answer.body) == (200, b"")
+        assert b"PURGE" not in answer.all(b"access-control-allow-methods")[0]
+        assert answer.all(b"access-control-allow-private-network") == []
+    assert upstream.requests == []
+
+
+def test_a_preflight_of_another_origin_is_a_request_like_any_other(
+    gateway: Start, upstream: RawUpstream
+) -> None:
+    running = gateway(upstream.url, cors_origins="https://a.example")
+    lines = (b"Origin: https://evil.example", b"Access-Control-Request-Method: GET")
+    answer = running.get("/posts/1", *lines, method="OPTIONS")
+    assert (answer.body, answer.all(b"access-control-allow-origin")) == (b"ok", [])
+    assert len(upstream.requests) == 1
+
+
+def test_a_preflight_is_judged_and_counted_like_any_request(
+    gateway: Start, upstream: RawUpstream
+) -> None:
+    running = gateway(upstream.url, cors_origins="*", rate_limit="on")
+    refused = running.get("/posts/../x", *asking(b"GET"), method="OPTIONS")
+    assert (refused.status, refused.all(b"content-type")) == (400, PROBLEM)
+    assert refused.all(b"access-control-allow-origin") == [b"*"]
+    answers = [running.get("/users", *asking(b"GET"), method="OPTIONS") for _ in range(4)]
+    assert [answer.status for answer in answers] == [200, 200, 200, 429]
+
+
+def test_scripts_may_read_the_gateway_s_fields_and_the_upstream_s_vary_stays(
+    gateway: Start, upstream: RawUpstream
+) -> None:
+    upstream.reply = b"HTTP/1.1 200 OK\r\nVary: Accept\r\nVary: Cookie\r\nContent-Length: 0\r\n\r\n"
+    running = gateway(upstream.url, cors_origins="https://a.example")
+    answer = running.get("/posts", b"Origin: https://a.example")
+    assert answer.all(b"vary") == [b"Accept", b"Cookie", b"Origin"]
+    assert b"X-Request-ID" in answer.all(b"access-control-expose-headers")[0]
+
+
+def test_the_rate_limit_fields_are_the_gateway_s_own(pair: Pair) -> None:
+    gateway, raw = pair
+    raw.reply = (
+        b"HTTP/1.1 200 OK\r\nRateLimit: x\r\nRateLimit-Policy: y\r\nContent-Length: 0\r\n\r\n"
+    )
+    answer = gateway.get("/posts")
+    assert answer.all(b"ratelimit") == answer.all(b"ratelimit-policy") == []
 
 
 def test_writes_to_posts_need_a_token_and_reads_do_not(
@@ -619,6 +679,27 @@ def test_too_many_requests_are_429(gateway: Start, upstream: RawUpstream) -> Non
     assert int(answers[-1].all(b"retry-after")[0]) > 0
     assert answers[0].all(b"ratelimit")
     assert running.get("/posts").status == 200
+
+
+@pytest.mark.parametrize("spelling", ["/auth/token%0A", "/auth/token%00", "/auth/token%0D%0A"])
+def test_no_spelling_of_a_path_gets_around_its_limit(
+    gateway: Start, upstream: RawUpstream, spelling: str
+) -> None:
+    running = gateway(upstream.url, rate_limit="on")
+    assert running.get(spelling, method="POST").status == 400
+    assert upstream.requests == []
+
+
+def test_a_trusted_proxy_s_clients_are_counted_apart(gateway: Start, upstream: RawUpstream) -> None:
+    running = gateway(upstream.url, rate_limit="on", trusted_proxies="127.0.0.1")
+
+    def statuses(forwarded: bytes) -> list[int]:
+        field = b"X-Forwarded-For: " + forwarded
+        return [running.get("/auth/token", field, method="POST").status for _ in range(11)]
+
+    assert statuses(b"192.0.2.1") == [200] * 10 + [429]
+    assert statuses(b"6.6.6.6, 192.0.2.1") == [429] * 11  # only the last is the proxy's word
+    assert statuses(b"192.0.2.2") == [200] * 10 + [429]
 
 
 def test_stopping_is_announced_and_what_is_in_flight_ends(

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import RawUpstream, Running, eventually, free_port, routes_file
+from conftest import RawUpstream, Running, by_path, drip, eventually, free_port, routes_file
 
 import gateway.main
+from gateway import health
 from gateway.config import ConfigurationError, load_routes, load_settings
 
 Start = Callable[..., Running]
@@ -153,6 +154,29 @@ def test_readiness_lists_the_upstreams_and_needs_one(gateway: Start, upstream: R
     assert (json.loads(answer.body)["status"], answer.all(b"retry-after")) == ("down", [b"1"])
 
 
+GARBLED = [b"garbage\r\n\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"]
+
+
+@pytest.mark.parametrize("bad", GARBLED)
+def test_a_service_that_garbles_its_readiness_is_down(
+    gateway: Start, upstream: RawUpstream, bad: bytes
+) -> None:
+    upstream.script = by_path({b"/readyz": bad})
+    answer = gateway(upstream.url).get("/readyz")
+    assert (answer.status, json.loads(answer.body)["status"]) == (503, "down")
+
+
+def test_a_service_that_drips_its_readiness_is_down(
+    gateway: Start, upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "TIMEOUT", 0.3)
+    upstream.script = drip
+    running = gateway(upstream.url)
+    began = time.monotonic()
+    assert running.get("/readyz").status == 503
+    assert time.monotonic() - began < 3
+
+
 def test_liveness_asks_nobody(gateway: Start, upstream: RawUpstream) -> None:
     running = gateway(upstream.url)
     assert json.loads(running.get("/livez").body) == {"status": "up"}
@@ -198,3 +222,18 @@ def test_an_unexpected_error_is_a_problem_that_tells_nothing(
     assert "secret" not in "".join(
         line for line in capfd.readouterr().out.splitlines() if "{" in line
     )
+
+
+def test_an_unexpected_error_of_a_page_is_a_problem_too(
+    gateway: Start, upstream: RawUpstream
+) -> None:
+    running = gateway(upstream.url)
+
+    async def fail(*_: Any) -> None:
+        raise RuntimeError("secret")
+
+    running.app.health.statuses = fail  # type: ignore[method-assign,assignment]
+    for path in ("/", "/readyz"):
+        answer = running.get(path)
+        assert (answer.status, answer.all(b"content-type")) == (500, [b"application/problem+json"])
+        assert json.loads(answer.body)["detail"] == "Something went wrong here."

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import jwt
 import pytest
+from conftest import RawUpstream, Running, by_path, drip, json_reply
 from cryptography.hazmat.primitives.asymmetric import rsa
 from fake_services import Served, SigningKey, served
 from fastapi import FastAPI
@@ -19,6 +20,7 @@ from gateway.config import Settings
 from gateway.tokens import KeysUnavailable, TokenVerifier, Unauthorized
 
 GONE = "http://127.0.0.1:9"
+JWKS = b"/.well-known/jwks.json"
 
 
 class KeyServer:
@@ -239,20 +241,60 @@ def test_without_any_key_no_token_is_judged(key_server: KeyServer) -> None:
     asyncio.run(story())
 
 
-@pytest.mark.parametrize("answer", ["{}", "[]", "null", "nonsense", '{"keys": [{"kty": "OKP"}]}'])
-@pytest.mark.usefixtures("eager")
-def test_an_answer_without_keys_changes_nothing(key_server: KeyServer, answer: str) -> None:
-    async def story() -> None:
-        async with verifier(key_server.url) as one:
-            await one.verify(bearer(key_server.keys[0].token()))
-            one._client = httpx.AsyncClient(
-                transport=httpx.MockTransport(lambda _: httpx.Response(200, text=answer))
-            )
-            with pytest.raises(Unauthorized):
-                await one.verify(bearer(SigningKey("unknown").token()))
-            await one.verify(bearer(key_server.keys[0].token(sub="2")))
+WITHOUT_KEYS = [
+    b"garbage\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n",
+    json_reply(b"{}"),
+    json_reply(b"[]"),
+    json_reply(b"null"),
+    json_reply(b"nonsense"),
+    json_reply(b"[" * 100_000),
+    json_reply(b'{"keys":{"a":1}}'),
+    json_reply(b'{"keys":[3]}'),
+    json_reply(b'{"keys":[{"kty":"OKP"}]}'),
+    json_reply(b'{"keys":[{"kty":["x"]}]}'),
+    json_reply(b'{"keys":[{"kty":"OKP","crv":5,"x":5}]}'),
+    json_reply(
+        b'{"keys":[{"kty":"OKP","crv":"Ed25519","kid":["x"],'
+        b'"x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}'
+    ),
+]
 
-    asyncio.run(story())
+
+@pytest.mark.parametrize("bad", WITHOUT_KEYS, ids=lambda bad: bad[-30:].decode())
+@pytest.mark.usefixtures("eager")
+def test_an_answer_without_keys_changes_nothing(
+    gateway: Callable[..., Running], upstream: RawUpstream, bad: bytes
+) -> None:
+    good = SigningKey()
+    published = json_reply(json.dumps({"keys": [good.jwk]}).encode())
+    running = gateway(upstream.url, limits={"posts": {"writes": "signed-in"}})
+
+    def status(token: str) -> int:
+        return running.get("/posts", b"Authorization: " + bearer(token), method="POST").status
+
+    upstream.script = by_path({JWKS: bad})
+    assert status(good.token()) == 503
+    upstream.script = by_path({JWKS: published})
+    assert status(good.token()) == 200
+    upstream.script = by_path({JWKS: bad})
+    assert status(SigningKey("unknown").token()) == 401
+    assert status(good.token(sub="2")) == 200
+
+
+@pytest.mark.usefixtures("eager")
+def test_keys_that_drip_are_not_waited_for(
+    gateway: Callable[..., Running], upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "FETCH_TIMEOUT", 0.3)
+    upstream.script = drip
+    running = gateway(upstream.url, limits={"posts": {"writes": "signed-in"}})
+    began = time.monotonic()
+    field = b"Authorization: " + bearer(SigningKey().token())
+    assert running.get("/posts", field, method="POST").status == 503
+    assert time.monotonic() - began < 3
 
 
 @pytest.mark.usefixtures("eager")

@@ -662,6 +662,28 @@ def test_a_valid_trace_passes(pair: Pair, parent: bytes) -> None:
     assert sent_all(raw, b"tracestate") == [b"a=1", b"b=2"]
 
 
+GOOD_STATES = [b"a=1", b"a=1,b=2", b"0a/b*c-d_e@f=x y!", b"a=1, ,b=2,", b""]
+BAD_STATES = [
+    b"\xff garbage=,,",
+    b"a",
+    b"=1",
+    b"a=",
+    b"A=1",
+    b"a=1=2",
+    b"a=\xe4",
+    b"a=" + b"x" * 257,
+]
+
+
+@pytest.mark.parametrize("state", [*GOOD_STATES, *BAD_STATES])
+def test_a_trace_state_passes_when_it_is_valid(pair: Pair, state: bytes) -> None:
+    """W3C Trace Context, section 3.3.1; the trace itself goes on either way."""
+    gateway, raw = pair
+    gateway.get("/posts", b"traceparent: " + GOOD_TRACES[0], b"tracestate: " + state)
+    assert sent_all(raw, b"traceparent") == [GOOD_TRACES[0]]
+    assert sent_all(raw, b"tracestate") == ([state] if state in GOOD_STATES else [])
+
+
 @pytest.mark.parametrize("parent", BAD_TRACES)
 def test_an_invalid_trace_begins_anew(pair: Pair, parent: bytes) -> None:
     """W3C Trace Context, sections 3.2.2 and 4.3."""

@@ -1,9 +1,11 @@
-"""All database logic. Nothing here commits: the session's `run` ends the transaction."""
+"""All database logic. Nothing here commits: the session's `write` ends the transaction."""
 
 from functools import cache
 from typing import Any, TypeVar, cast
 
+from pydantic import TypeAdapter
 from sqlalchemy import (
+    Connection,
     Row,
     Select,
     Table,
@@ -14,7 +16,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.orm import Session
 
 from blog_service.errors import NotFoundError
 from blog_service.models import Post
@@ -22,38 +23,42 @@ from blog_service.schemas import PostCreate, PostOut, PostPage, PostUpdate
 
 Query = TypeVar("Query", bound=Select[*tuple[Any, ...]])
 
-# The table rather than the entity: a request shows a row once and needs no identity map, and a
-# row costs a third of an object.
+# The table and a connection rather than the entity and an ORM session: a request shows a row once
+# and needs no identity map, and a row costs a third of an object.
 posts = cast("Table", Post.__table__)
+
+_POSTS_OUT = TypeAdapter(list[PostOut])
 
 _GET_POST = select(posts).where(posts.c.id == bindparam("post_id"))
 
 
-def list_posts(db: Session, page: PostPage) -> list[PostOut]:
+def list_posts(db: Connection, page: PostPage) -> list[PostOut]:
     """Give one post more than the page holds when there are more, by id ascending."""
     query = _list_query(from_start=page.after is None, filtered=page.published is not None)
     rows = db.execute(query, page.model_dump() | {"limit": page.limit + 1})
-    return [_shown(row) for row in rows]
+    names = list(rows.keys())
+    # One call for all rows takes a third of the time of one call each.
+    return _POSTS_OUT.validate_python([dict(zip(names, row, strict=True)) for row in rows])
 
 
-def count_posts(db: Session, page: PostPage) -> int:
+def count_posts(db: Connection, page: PostPage) -> int:
     """Count the posts that the filter lets through, whatever the page."""
     query = _filtered(select(func.count(posts.c.id)), page.published is not None)
     return db.execute(query, page.model_dump()).scalar_one()
 
 
-def get_post(db: Session, post_id: int) -> PostOut:
+def get_post(db: Connection, post_id: int) -> PostOut:
     """Give the post or raise NotFoundError."""
     return _shown(db.execute(_GET_POST, {"post_id": post_id}).one_or_none())
 
 
-def create_post(db: Session, post: PostCreate) -> PostOut:
+def create_post(db: Connection, post: PostCreate) -> PostOut:
     """Insert the post."""
     query = insert(posts).values(post.model_dump()).returning(*posts.c)
     return _shown(db.execute(query).one())
 
 
-def update_post(db: Session, post_id: int, changes: PostUpdate) -> PostOut:
+def update_post(db: Connection, post_id: int, changes: PostUpdate) -> PostOut:
     """Set only the fields that were sent, or raise NotFoundError."""
     values = changes.model_dump(exclude_unset=True)
     if not values:
@@ -62,7 +67,7 @@ def update_post(db: Session, post_id: int, changes: PostUpdate) -> PostOut:
     return _shown(db.execute(query).one_or_none())
 
 
-def delete_post(db: Session, post_id: int) -> None:
+def delete_post(db: Connection, post_id: int) -> None:
     """Delete the post or raise NotFoundError."""
     query = delete(posts).where(posts.c.id == post_id).returning(posts.c.id)
     if db.execute(query).one_or_none() is None:

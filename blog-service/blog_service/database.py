@@ -1,8 +1,11 @@
 """The engine and the sessions."""
 
+import asyncio
 import logging
 import sqlite3
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextvars import copy_context
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
@@ -10,11 +13,9 @@ from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import Connection, create_engine, event, inspect, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session
 
 from blog_service.models import Base
 
@@ -24,12 +25,14 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 # Sessions that work at once, each in a thread and on a connection of its own. One writer: SQLite
-# has one write lock, and whoever waits for it here waits in the event loop and holds nothing.
-# Readers: more than a few only contend for the interpreter. The pool has a connection for each
-# and one for the health check: nobody waits in it.
-READERS = 4
+# has one write lock, and who waits for it here waits in a queue and holds nothing. Few readers:
+# more only contend for the interpreter. The pool has a connection for each and one for the health
+# check: nobody waits in it.
+READERS = 2
 WRITERS = 1
 CONNECTIONS = READERS + WRITERS + 1
+
+PATIENCE = 10  # seconds until a request that the database keeps waiting is answered with 503
 
 # The first release without a rare race that corrupts a database in WAL mode at a checkpoint.
 SAFE_SQLITE = (3, 51, 3)
@@ -47,14 +50,16 @@ class Database:
             hide_parameters=True,
         )
         self.reader = self.writer.execution_options(read_only=True)
-        self.writers = CapacityLimiter(WRITERS)
-        self.readers = CapacityLimiter(READERS)
+        self.reader_threads = ThreadPoolExecutor(READERS, "reader")
+        self.writer_threads = ThreadPoolExecutor(WRITERS, "writer")
         event.listen(self.writer, "connect", _configure_connection)
         event.listen(self.writer, "begin", _begin)
         self._head = ScriptDirectory.from_config(alembic_config()).get_current_head()
 
     def close(self) -> None:
-        """Close every connection."""
+        """Finish what is at work, then close every connection."""
+        self.reader_threads.shutdown()
+        self.writer_threads.shutdown()
         self.writer.dispose()
 
     def create_schema(self) -> None:
@@ -76,44 +81,52 @@ class Database:
         return {"database": True, "schema": revision == self._head}
 
 
-class DbSession(Session):
-    """The session of one request; its work runs in a thread, a transaction at a time."""
+class DbSession:
+    """What a request does with the database: crud functions, each in a thread and a transaction.
 
-    def __init__(self, engine: Engine, threads: CapacityLimiter) -> None:
-        super().__init__(engine)
-        self._threads = threads
+    When `read` or `write` returns, the transaction is over and its connection is free, so that an
+    answer never leaves before its commit and no request holds a connection while it waits.
+    """
 
-    async def run(
-        self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def read(
+        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Call a crud function with this session: commit what it did, or roll back if it raises.
+        """Call a crud function that only reads: each statement runs alone, without BEGIN."""
 
-        When this returns, the transaction is over and its connection is free, so that an answer
-        never leaves before its commit and no request holds a connection while it waits.
-        """
+        def reading() -> T:
+            with self._database.reader.connect() as connection:
+                return work(connection, *args, **kwargs)
+
+        return await _in_thread(self._database.reader_threads, reading)
+
+    async def write(
+        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Call a crud function: commit what it did, or roll back if it raises."""
 
         def transaction() -> T:
-            with self.begin():
-                return work(self, *args, **kwargs)
+            with self._database.writer.begin() as connection:
+                return work(connection, *args, **kwargs)
 
-        return await to_thread.run_sync(transaction, limiter=self._threads)
+        return await _in_thread(self._database.writer_threads, transaction)
 
 
 async def get_db(request: Request) -> AsyncIterator[DbSession]:
-    """Hand out the session: it does no I/O before `run`, and none is left to do at the end.
-
-    A request that only reads runs each statement by itself, without BEGIN and COMMIT.
-    """
-    database: Database = request.app.state.database
-    if request.method in {"GET", "HEAD"}:
-        session = DbSession(database.reader, database.readers)
-    else:
-        session = DbSession(database.writer, database.writers)
-    with session:
-        yield session
+    """Hand out the session; nothing is left to do at the end, whatever it was used for."""
+    yield DbSession(request.app.state.database)
 
 
 Db = Annotated[DbSession, Depends(get_db)]
+
+
+async def _in_thread(threads: Executor, work: Callable[[], T]) -> T:
+    """Raise TimeoutError when it takes too long, waiting for a thread included."""
+    work_here = copy_context().run  # so that what is logged there has the request's id
+    async with asyncio.timeout(PATIENCE):
+        return await asyncio.get_running_loop().run_in_executor(threads, work_here, work)
 
 
 def alembic_config(connection: Connection | None = None) -> Config:

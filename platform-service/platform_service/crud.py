@@ -1,11 +1,13 @@
-"""All database logic. Nothing here commits: the session's `run` ends the transaction."""
+"""All database logic. Nothing here commits: the session's `write` ends the transaction."""
 
 from functools import cache
 from typing import Any, NamedTuple, TypeVar, cast
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from sqlalchemy import (
     ColumnElement,
+    Connection,
+    Result,
     Row,
     Select,
     Table,
@@ -21,7 +23,6 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
 from platform_service.errors import EmailTakenError, ForbiddenError, NotFoundError
 from platform_service.models import Article, User
@@ -36,10 +37,13 @@ from platform_service.schemas import (
 
 Shown = TypeVar("Shown", bound=BaseModel)
 
-# Tables rather than entities: a request shows a row once and needs no identity map, and a row
-# costs a third of an object.
+# Tables and a connection rather than entities and an ORM session: a request shows a row once and
+# needs no identity map, and a row costs a third of an object.
 users = cast("Table", User.__table__)
 articles = cast("Table", Article.__table__)
+
+_USERS_OUT = TypeAdapter(list[UserOut])
+_ARTICLES_OUT = TypeAdapter(list[ArticleOut])
 
 _SHOWN_OF_USER = (users.c.id, users.c.email, users.c.is_active, users.c.created_at)
 _GET_USER = select(*_SHOWN_OF_USER).where(users.c.id == bindparam("user_id"))
@@ -66,24 +70,24 @@ class Credentials(NamedTuple):
     is_active: bool
 
 
-def list_users(db: Session, page: Page) -> list[UserOut]:
+def list_users(db: Connection, page: Page) -> list[UserOut]:
     """Give one user more than the page holds when there are more, by id ascending."""
     query = select(*_SHOWN_OF_USER).order_by(users.c.id).limit(page.limit + 1)
     query = query.offset(page.skip) if page.after is None else query.where(users.c.id > page.after)
-    return [_shown(UserOut, row) for row in db.execute(query)]
+    return _all_shown(_USERS_OUT, db.execute(query))
 
 
-def count_users(db: Session) -> int:
+def count_users(db: Connection) -> int:
     """Count all users."""
     return db.execute(select(func.count(users.c.id))).scalar_one()
 
 
-def get_user(db: Session, user_id: int) -> UserOut:
+def get_user(db: Connection, user_id: int) -> UserOut:
     """Give the user or raise NotFoundError."""
     return _shown(UserOut, db.execute(_GET_USER, {"user_id": user_id}).one_or_none())
 
 
-def create_user(db: Session, user: NewUser) -> UserOut:
+def create_user(db: Connection, user: NewUser) -> UserOut:
     """Insert the user, or raise EmailTakenError: the unique index decides, also between two."""
     try:
         row = db.execute(insert(users).values(user._asdict()).returning(*_SHOWN_OF_USER)).one()
@@ -92,7 +96,7 @@ def create_user(db: Session, user: NewUser) -> UserOut:
     return _shown(UserOut, row)
 
 
-def get_credentials(db: Session, email: str) -> Credentials | None:
+def get_credentials(db: Connection, email: str) -> Credentials | None:
     """Give what the user's sign-in is checked against; the letter case does not matter."""
     query = select(users.c.id, users.c.hashed_password, users.c.is_active).where(
         func.lower(users.c.email) == func.lower(email)
@@ -101,26 +105,26 @@ def get_credentials(db: Session, email: str) -> Credentials | None:
     return None if row is None else Credentials(*row)
 
 
-def list_articles(db: Session, page: ArticlePage, caller: UserOut | None) -> list[ArticleOut]:
+def list_articles(db: Connection, page: ArticlePage, caller: UserOut | None) -> list[ArticleOut]:
     """Give one article more than the page holds when there are more, by id ascending."""
     query = _list_query(page.after is None, *_filters(page, caller))
     rows = db.execute(query, _asked(page, caller) | {"limit": page.limit + 1})
-    return [_shown(ArticleOut, row) for row in rows]
+    return _all_shown(_ARTICLES_OUT, rows)
 
 
-def count_articles(db: Session, page: ArticlePage, caller: UserOut | None) -> int:
+def count_articles(db: Connection, page: ArticlePage, caller: UserOut | None) -> int:
     """Count the articles that the filters let through, whatever the page."""
     query = select(func.count(articles.c.id)).where(*_conditions(*_filters(page, caller)))
     return db.execute(query, _asked(page, caller)).scalar_one()
 
 
-def get_article(db: Session, article_id: int, caller: UserOut | None) -> ArticleOut:
+def get_article(db: Connection, article_id: int, caller: UserOut | None) -> ArticleOut:
     """Give the article, or raise NotFoundError: another's draft is as good as none."""
     asked = {"article_id": article_id, "caller_id": caller.id if caller else None}
     return _shown(ArticleOut, db.execute(_GET_ARTICLE, asked).one_or_none())
 
 
-def create_article(db: Session, article: ArticleCreate, owner: UserOut) -> ArticleOut:
+def create_article(db: Connection, article: ArticleCreate, owner: UserOut) -> ArticleOut:
     """Insert the article as the owner's."""
     query = (
         insert(articles)
@@ -131,7 +135,7 @@ def create_article(db: Session, article: ArticleCreate, owner: UserOut) -> Artic
 
 
 def update_article(
-    db: Session, article_id: int, changes: ArticleUpdate, caller: UserOut
+    db: Connection, article_id: int, changes: ArticleUpdate, caller: UserOut
 ) -> ArticleOut:
     """Set only the fields that were sent, or raise NotFoundError or ForbiddenError."""
     values = changes.model_dump(exclude_unset=True) or {"owner_id": caller.id}
@@ -147,7 +151,7 @@ def update_article(
     return _shown(ArticleOut, row)
 
 
-def delete_article(db: Session, article_id: int, caller: UserOut) -> None:
+def delete_article(db: Connection, article_id: int, caller: UserOut) -> None:
     """Delete the article, or raise NotFoundError or ForbiddenError."""
     query = (
         delete(articles)
@@ -190,7 +194,7 @@ def _asked(page: ArticlePage, caller: UserOut | None) -> dict[str, Any]:
     return page.model_dump() | {"caller_id": caller.id if caller else None}
 
 
-def _denied(db: Session, article_id: int) -> Exception:
+def _denied(db: Connection, article_id: int) -> Exception:
     """Say why nothing was changed, without telling of another's draft."""
     published = db.scalar(select(articles.c.is_published).where(articles.c.id == article_id))
     return ForbiddenError() if published else NotFoundError()
@@ -200,3 +204,9 @@ def _shown(schema: type[Shown], row: Row[*tuple[Any, ...]] | None) -> Shown:
     if row is None:
         raise NotFoundError
     return schema.model_validate(dict(zip(row._fields, row, strict=True)))
+
+
+def _all_shown(schemas: TypeAdapter[list[Shown]], rows: Result[*tuple[Any, ...]]) -> list[Shown]:
+    """Validate all rows in one call, which takes a third of the time of one call each."""
+    names = list(rows.keys())
+    return schemas.validate_python([dict(zip(names, row, strict=True)) for row in rows])

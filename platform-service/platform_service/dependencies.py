@@ -6,7 +6,7 @@ from fastapi import Depends, Form, Request
 from fastapi.security import OAuth2PasswordBearer
 
 from platform_service import crud
-from platform_service.database import ReadingDb
+from platform_service.database import Db
 from platform_service.errors import NotFoundError, UnauthorizedError
 from platform_service.passwords import hash_password, verify_password
 from platform_service.schemas import TokenRequest, UserCreate, UserOut
@@ -20,14 +20,14 @@ _bearer = OAuth2PasswordBearer(tokenUrl="/auth/token", auto_error=False)
 SIGN_IN_IS_OPTIONAL: dict[str, Any] = {"security": [{}, {_bearer.scheme_name: []}]}
 
 
-async def _get_caller(request: Request, db: ReadingDb) -> UserOut | None:
+async def _get_caller(request: Request, db: Db) -> UserOut | None:
     """Give who sent the token, None without one; a token that is sent must be valid."""
     token = await _bearer(request)
     if token is None:
         return None
     user_id = request.app.state.keys.verify(token)
     try:
-        caller = await db.run(crud.get_user, user_id)
+        caller = await db.read(crud.get_user, user_id)
     except NotFoundError:
         raise UnauthorizedError("The token's user does not exist.") from None
     if not caller.is_active:
@@ -63,8 +63,8 @@ class _SignIn(NamedTuple):
     credentials: crud.Credentials | None
 
 
-async def _look_up(form: Annotated[TokenRequest, Form()], db: ReadingDb) -> _SignIn:
-    return _SignIn(form.password, await db.run(crud.get_credentials, form.username))
+async def _look_up(form: Annotated[TokenRequest, Form()], db: Db) -> _SignIn:
+    return _SignIn(form.password, await db.read(crud.get_credentials, form.username))
 
 
 def _authenticate(sign_in: Annotated[_SignIn, Depends(_look_up)]) -> int:

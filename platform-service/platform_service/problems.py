@@ -71,6 +71,7 @@ def add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(DomainError, _domain_error)
     app.add_exception_handler(IntegrityError, _conflict)
     app.add_exception_handler(DBAPIError, _database_unavailable)
+    app.add_exception_handler(TimeoutError, _database_unavailable)
 
 
 def internal_error(request: Request) -> Response:
@@ -89,7 +90,7 @@ async def _conflict(request: Request, _error: Exception) -> Response:
 
 
 async def _database_unavailable(request: Request, error: Exception) -> Response:
-    logger.error("database unavailable: %s", str(error).partition("\n")[0])
+    logger.error("database unavailable: %s", str(error).partition("\n")[0] or "it takes too long")
     headers = {"Retry-After": RETRY_AFTER_SECONDS}
     return problem(request, 503, "The database does not answer at the moment.", headers)
 

@@ -19,20 +19,20 @@ async def list_posts(
 ) -> list[PostOut]:
     """List posts by id ascending; `Link: …; rel="next"` leads on when there are more."""
     if page.count:
-        response.headers["X-Total-Count"] = str(await db.run(crud.count_posts, page))
-    return link_next_page(request, response, page, await db.run(crud.list_posts, page))
+        response.headers["X-Total-Count"] = str(await db.read(crud.count_posts, page))
+    return link_next_page(request, response, page, await db.read(crud.list_posts, page))
 
 
 @router.get("/{post_id}", dependencies=[NO_QUERY])
 async def get_post(post_id: PostId, db: Db) -> PostOut:
     """Read one post."""
-    return await db.run(crud.get_post, post_id)
+    return await db.read(crud.get_post, post_id)
 
 
 @router.post("/", status_code=201, dependencies=[NO_QUERY])
 async def create_post(post: PostCreate, db: Db, response: Response) -> PostOut:
     """Create a post; Location names it."""
-    created = await db.run(crud.create_post, post)
+    created = await db.write(crud.create_post, post)
     response.headers["Location"] = f"/posts/{created.id}"
     return created
 
@@ -40,10 +40,10 @@ async def create_post(post: PostCreate, db: Db, response: Response) -> PostOut:
 @router.patch("/{post_id}", dependencies=[NO_QUERY])
 async def update_post(post_id: PostId, changes: PostUpdate, db: Db) -> PostOut:
     """Change only the fields that are sent."""
-    return await db.run(crud.update_post, post_id, changes)
+    return await db.write(crud.update_post, post_id, changes)
 
 
 @router.delete("/{post_id}", status_code=204, response_class=Response, dependencies=[NO_QUERY])
 async def delete_post(post_id: PostId, db: Db) -> None:
     """Delete one post."""
-    await db.run(crud.delete_post, post_id)
+    await db.write(crud.delete_post, post_id)

@@ -30,14 +30,14 @@ async def list_articles(
 ) -> list[ArticleOut]:
     """List published articles, and the caller's own drafts, by id ascending."""
     if page.count:
-        response.headers["X-Total-Count"] = str(await db.run(crud.count_articles, page, caller))
-    return link_next_page(request, response, page, await db.run(crud.list_articles, page, caller))
+        response.headers["X-Total-Count"] = str(await db.read(crud.count_articles, page, caller))
+    return link_next_page(request, response, page, await db.read(crud.list_articles, page, caller))
 
 
 @router.get("/{article_id}", dependencies=[NO_QUERY], openapi_extra=SIGN_IN_IS_OPTIONAL)
 async def get_article(article_id: ArticleId, caller: Caller, db: Db) -> ArticleOut:
     """Read one article."""
-    return await db.run(crud.get_article, article_id, caller)
+    return await db.read(crud.get_article, article_id, caller)
 
 
 @router.post("/", status_code=201, dependencies=[NO_QUERY])
@@ -45,7 +45,7 @@ async def create_article(
     article: ArticleCreate, user: SignedInUser, db: Db, response: Response
 ) -> ArticleOut:
     """Create an article of the caller's; Location names it."""
-    created = await db.run(crud.create_article, article, user)
+    created = await db.write(crud.create_article, article, user)
     response.headers["Location"] = f"/articles/{created.id}"
     return created
 
@@ -55,10 +55,10 @@ async def update_article(
     article_id: ArticleId, changes: ArticleUpdate, user: SignedInUser, db: Db
 ) -> ArticleOut:
     """Change only the fields that are sent, `{"is_published": true}` to publish."""
-    return await db.run(crud.update_article, article_id, changes, user)
+    return await db.write(crud.update_article, article_id, changes, user)
 
 
 @router.delete("/{article_id}", status_code=204, response_class=Response, dependencies=[NO_QUERY])
 async def delete_article(article_id: ArticleId, user: SignedInUser, db: Db) -> None:
     """Delete one article of the caller's."""
-    await db.run(crud.delete_article, article_id, user)
+    await db.write(crud.delete_article, article_id, user)

@@ -19,7 +19,7 @@ router = APIRouter(
 @router.post("/", status_code=201, dependencies=[NO_QUERY])
 async def create_user(user: NewUser, db: Db, response: Response) -> UserOut:
     """Sign up; Location names the new user."""
-    created = await db.run(crud.create_user, user)
+    created = await db.write(crud.create_user, user)
     response.headers["Location"] = f"/users/{created.id}"
     return created
 
@@ -34,8 +34,8 @@ async def list_users(
 ) -> list[UserOut]:
     """List users by id ascending; `Link: …; rel="next"` leads on when there are more."""
     if page.count:
-        response.headers["X-Total-Count"] = str(await db.run(crud.count_users))
-    return link_next_page(request, response, page, await db.run(crud.list_users, page))
+        response.headers["X-Total-Count"] = str(await db.read(crud.count_users))
+    return link_next_page(request, response, page, await db.read(crud.list_users, page))
 
 
 @router.get("/me", dependencies=[NO_QUERY])
@@ -47,4 +47,4 @@ async def get_me(user: SignedInUser) -> UserOut:
 @router.get("/{user_id}", dependencies=[NO_QUERY])
 async def get_user(user_id: UserId, _user: SignedInUser, db: Db) -> UserOut:
     """Read one user."""
-    return await db.run(crud.get_user, user_id)
+    return await db.read(crud.get_user, user_id)

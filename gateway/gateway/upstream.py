@@ -1,6 +1,7 @@
 """A service's replicas: which one is asked, over which connection, and how many at once."""
 
 import asyncio
+import errno
 from contextlib import suppress
 from socket import SOCK_STREAM
 from typing import Any
@@ -13,6 +14,8 @@ from gateway.problems import RETRY_SOON, Problem
 
 RESOLVE_INTERVAL = 2.0
 PROBE_INTERVAL = 0.5  # seconds until a replica that was left out is probed
+
+OUR_OWN = (errno.EMFILE, errno.ENFILE)  # no replica is to blame for these
 
 Address = tuple[str, int]
 UNAVAILABLE = (503, "The service does not answer at the moment.", RETRY_SOON)
@@ -154,7 +157,7 @@ class Upstream:
             return (None if fresh else replica.taken()) or await self._opened(replica)
         except BaseException as error:
             replica.in_flight -= 1
-            if isinstance(error, OSError):
+            if isinstance(error, OSError) and error.errno not in OUR_OWN:
                 self._leave_out(replica)
             raise
         finally:

@@ -1,7 +1,9 @@
 import socket
+from typing import Any
 
 import httpx
 import pytest
+from conftest import RawUpstream, eventually
 
 from gateway.metrics import Metrics, serve
 
@@ -43,6 +45,28 @@ def test_prometheus_reads_retries_replicas_and_limits() -> None:
     assert 'gateway_retries_total{upstream="blog-service"} 1.0' in lines
     assert 'gateway_replicas_left_out_total{upstream="platform-service"} 1.0' in lines
     assert 'gateway_limited_total{route="/auth"} 1.0' in lines
+
+
+def test_a_gateway_tells_what_it_proxied(start: Any, upstream: RawUpstream) -> None:
+    port = free_port()
+    it = start(GATEWAY_BLOG_SERVICE_URL=upstream.url, GATEWAY_METRICS_PORT=str(port))
+    it.wait_until_up()
+    for path in ("/posts", "/posts/1", "/posts/%0A", "/nope"):
+        httpx.get(f"http://127.0.0.1:{it.port}{path}")
+    count = "gateway_request_duration_seconds_count"
+    blog = 'method="GET",route="/posts"'
+    expected = {
+        f'{count}{{{blog},status="2xx",upstream="blog-service"}} 2.0',
+        f'{count}{{{blog},status="4xx",upstream="blog-service"}} 1.0',
+        f'{count}{{method="GET",route="gateway",status="4xx",upstream=""}} 1.0',
+        'gateway_in_flight{route="/posts"} 0.0',
+    }
+
+    def is_told() -> bool:
+        lines = httpx.get(f"http://127.0.0.1:{port}/metrics").text.splitlines()
+        return expected <= set(lines)
+
+    eventually(is_told)
 
 
 def test_made_up_methods_share_a_label() -> None:

@@ -97,6 +97,7 @@ class Client(Model):
     header_timeout: PositiveFloat = 10.0
     body_timeout: PositiveFloat = 20.0
     min_body_rate: PositiveInt = 1_000
+    body_limit: PositiveFloat = 300.0
     keep_alive: PositiveFloat = 30.0
     send_timeout: PositiveFloat = 60.0
 

@@ -1,6 +1,7 @@
 """uvicorn's server with this gateway's connections and its way to stop."""
 
 import asyncio
+from itertools import count
 from typing import Any, cast
 
 import uvicorn
@@ -9,7 +10,7 @@ from gateway.protocol import Protocol
 from gateway.proxy import Proxy
 
 GRACE = 10  # seconds for what is in flight when the server stops
-TICKS = 5  # tenths of a second between two looks at the deadlines
+TICK = 0.1  # seconds, uvicorn's own
 
 
 class Server(uvicorn.Server):
@@ -31,18 +32,28 @@ class Server(uvicorn.Server):
         self._app = app
 
     async def on_tick(self, counter: int) -> bool:
-        """Look at the deadlines now and then."""
-        if counter % TICKS == 0:
-            now = asyncio.get_running_loop().time()
-            for connection in list(self.server_state.connections):
-                cast("Protocol", connection).check(now)
+        """Look at the deadlines."""
+        now = asyncio.get_running_loop().time()
+        for connection in self._connections():
+            connection.check(now)
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[Any] | None = None) -> None:
         """Answer everything with Connection: close for a while, then stop."""
         self._app.health.draining = True
-        for tick in range(round(self._app.settings.drain_seconds * 10)):
+        ticking = asyncio.create_task(self._keep_ticking())
+        for _ in range(round(self._app.settings.drain_seconds / TICK)):
             if not self.force_exit:
-                await self.on_tick(tick)
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(TICK)
         await super().shutdown(sockets)
+        ticking.cancel()
+        for connection in self._connections():
+            connection.transport.abort()
+
+    def _connections(self) -> list[Protocol]:
+        return cast("list[Protocol]", list(self.server_state.connections))
+
+    async def _keep_ticking(self) -> None:
+        for tick in count():
+            await self.on_tick(tick)
+            await asyncio.sleep(TICK)

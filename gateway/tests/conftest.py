@@ -109,6 +109,13 @@ def by_path(replies: dict[bytes, bytes]) -> Script:
     return script
 
 
+def hang(sock: socket.socket, _: bytes) -> None:
+    """Answer nothing until the gateway closes."""
+    sock.settimeout(10)
+    read_all(sock)
+    raise ConnectionError
+
+
 def drip(sock: socket.socket, _: bytes) -> None:
     """Answer a byte at a time, each soon enough after the one before."""
     sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")

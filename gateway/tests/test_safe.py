@@ -1,19 +1,23 @@
 """Limits, deadlines, faults of upstreams, retries and replicas."""
 
+import resource
 import socket
 import threading
 import time
-from collections.abc import Callable
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import (
     OK,
+    Process,
     RawUpstream,
     Running,
     eventually,
     free_port,
+    hang,
     parse,
     read_all,
     read_head,
@@ -28,12 +32,6 @@ Start = Callable[..., Running]
 GET = b"GET /posts HTTP/1.1\r\nHost: a\r\n\r\n"
 GET_LAST = b"GET /posts HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 PROBLEM = [b"application/problem+json"]
-
-
-def hang(sock: socket.socket, _: bytes) -> None:
-    sock.settimeout(10)
-    read_all(sock)
-    raise ConnectionError
 
 
 # Sizes.
@@ -256,9 +254,37 @@ def test_an_upstream_that_falls_silent_in_mid_body_breaks_the_connection(
 def test_a_refusing_upstream_is_503_with_retry_after(gateway: Start, upstream: RawUpstream) -> None:
     running = gateway(f"http://127.0.0.1:{free_port()}", upstream.url)
     for method in ("GET", "POST"):
-        answer = running.get("/posts", method=method) if method == "GET" else running.get("/posts")
+        answer = running.get("/posts", method=method, body=b"x")
         assert (answer.status, answer.all(b"content-type")) == (503, PROBLEM)
         assert answer.all(b"retry-after") == [b"1"]
+
+
+@contextmanager
+def taking_no_connection(host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
+    """A port that takes no connection and refuses none."""
+    with ExitStack() as stack:
+        full = stack.enter_context(closing(socket.socket()))
+        full.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        full.bind((host, port))
+        full.listen(0)
+        for _ in range(3):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(full.getsockname())
+        yield full.getsockname()[1]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_an_upstream_that_takes_no_connection_in_time_is_503(
+    gateway: Start, upstream: RawUpstream, method: str
+) -> None:
+    with taking_no_connection() as port:
+        limits = {"defaults": {"connect_timeout": 0.2}}
+        running = gateway(f"http://127.0.0.1:{port}", upstream.url, limits=limits)
+        began = time.monotonic()
+        answer = running.get("/posts", method=method, body=b"x")
+        assert (answer.status, answer.all(b"retry-after")) == (503, [b"1"])
+        assert time.monotonic() - began < 1.5
 
 
 def test_an_unknown_upstream_is_503(gateway: Start, upstream: RawUpstream) -> None:
@@ -311,6 +337,32 @@ def test_nobody_waits_longer_than_the_queue_allows(gateway: Start, upstream: Raw
         sock.sendall(GET)
         eventually(lambda: upstream.requests)
         assert running.get("/posts").status == 503
+
+
+def test_clients_that_leave_the_queue_leave_their_places(
+    gateway: Start, upstream: RawUpstream
+) -> None:
+    go_on = threading.Event()
+
+    def script(sock: socket.socket, _: bytes) -> None:
+        assert go_on.wait(5)
+        sock.sendall(OK)
+
+    upstream.script = script
+    running = gateway(upstream.url, limits={"defaults": {"max_in_flight": 1, "max_queue": 3}})
+    slots = running.app.upstreams["blog-service"].slots
+    with running.connect() as first:
+        first.sendall(GET)
+        eventually(lambda: upstream.requests)
+        for _ in range(3):
+            with ExitStack() as stack:
+                for _sock in range(3):
+                    stack.enter_context(running.connect()).sendall(GET)
+                eventually(lambda: slots._waiting == 3)
+            eventually(lambda: slots._waiting == 0)
+        go_on.set()
+        assert b" 200 " in read_head(first)[0]
+    assert [running.get("/posts").status for _ in range(5)] == [200] * 5
 
 
 # Retries.
@@ -449,6 +501,25 @@ def test_a_replica_that_refuses_is_left_out_and_nobody_notices(
         eventually(is_asked, seconds=2)
 
 
+def test_a_gateway_out_of_descriptors_blames_no_replica(
+    start: Callable[..., Process], upstream: RawUpstream
+) -> None:
+    it = start(GATEWAY_BLOG_SERVICE_URL=upstream.url)
+    it.wait_until_up()
+    with socket.create_connection(("127.0.0.1", it.port)) as sock:
+        sock.sendall(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n")  # so that it is accepted
+        assert b" 200 " in read_head(sock)[0]
+        used = {int(entry.name) for entry in Path(f"/proc/{it.process.pid}/fd").iterdir()}
+        lowest_free = min(set(range(1000)) - used)
+        _, most = resource.prlimit(it.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(it.process.pid, resource.RLIMIT_NOFILE, (lowest_free, most))
+        sock.sendall(GET)
+        assert b" 503 " in read_head(sock)[0]
+        resource.prlimit(it.process.pid, resource.RLIMIT_NOFILE, (most, most))
+        sock.sendall(GET_LAST)
+        assert b" 200 " in read_all(sock)
+
+
 def test_a_lost_request_is_repeated_on_another_replica(gateway: Start, replicas: Any) -> None:
     url, raws, _ = replicas
     raws[0].script = lambda *_: (_ for _ in ()).throw(ConnectionError())
@@ -465,21 +536,12 @@ def test_a_left_out_replica_is_probed_by_one_request_at_a_time(
     running = gateway(url)
     assert running.get("/posts").status == 503
     time.sleep(0.6)  # until it may be probed
-    with closing(socket.socket()) as full:  # takes no connection, refuses none
-        full.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        full.bind(("127.0.0.2", raws[0].port))
-        full.listen(0)
-        with ExitStack() as stack:
-            for _ in range(3):
-                filler = stack.enter_context(socket.socket())
-                filler.setblocking(False)
-                filler.connect_ex(("127.0.0.2", raws[0].port))
-            probe = stack.enter_context(running.connect())
-            probe.sendall(GET)
-            eventually(lambda: running.get("/posts").status == 503, seconds=0.5)
-            began = time.monotonic()
-            assert [running.get("/posts").status for _ in range(5)] == [503] * 5
-            assert time.monotonic() - began < 0.5
+    with taking_no_connection("127.0.0.2", raws[0].port), running.connect() as probe:
+        probe.sendall(GET)
+        eventually(lambda: running.get("/posts").status == 503, seconds=0.5)
+        began = time.monotonic()
+        assert [running.get("/posts").status for _ in range(5)] == [503] * 5
+        assert time.monotonic() - began < 0.5
 
 
 def test_added_and_removed_replicas_are_noticed_within_seconds(

@@ -249,6 +249,7 @@ REFUSED_FRAMING: list[tuple[str, bytes, int]] = [
     ("a hexadecimal length", b"Content-Length: 0x3", 400),
     ("an empty length", b"Content-Length:", 400),
     ("a huge length", b"Content-Length: 99999999999999999999999", 400),
+    ("a length of many digits", b"Content-Length: " + b"0" * 5000 + b"3", 400),
     ("chunked twice", b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", 400),
     ("chunked, chunked", b"Transfer-Encoding: chunked, chunked", 400),
     ("chunked not last", b"Transfer-Encoding: chunked, gzip", 400),
@@ -327,6 +328,9 @@ REFUSED_LINES: list[tuple[bytes, int]] = [
     (b"GET /posts HTTP/1.1\r\nHost: [::1\r\n", 400),
     (b"GET /posts HTTP/1.1\r\nHost: \xff\r\n", 400),
     (b"GET http:///posts HTTP/1.1\r\nHost: a\r\n", 400),
+    (b"GET http://a/posts HTTP/1.1\r\nHost: a b\r\n", 400),
+    (b"GET http://a/posts HTTP/1.1\r\n", 400),
+    (b"GET http://a,b/posts HTTP/1.1\r\nHost: a\r\n", 400),
     (b"GET ftp://a/posts HTTP/1.1\r\nHost: a\r\n", 400),
     (b"GET http://u@a/posts HTTP/1.1\r\nHost: a\r\n", 400),
     (b"POST /users HTTP/1.0\r\nTransfer-Encoding: chunked\r\nHost: a\r\n", 400),
@@ -462,6 +466,12 @@ def test_an_absolute_target_chooses_the_host_but_not_the_upstream(
     gateway.send(b"GET " + url + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
     assert target(raw) == expected
     assert sent_all(raw, b"host") == sent_all(raw, b"x-forwarded-host") == [b"other.example:81"]
+
+
+def test_an_absolute_target_of_http_1_0_names_the_host(pair: Pair) -> None:
+    gateway, raw = pair
+    gateway.send(b"GET http://other.example/posts HTTP/1.0\r\n\r\n")
+    assert sent_all(raw, b"host") == sent_all(raw, b"x-forwarded-host") == [b"other.example"]
 
 
 @pytest.mark.parametrize("host", [b"evil.example", b"127.0.0.1:1", b"[::1]:80", b"A-b_c.d.:9"])

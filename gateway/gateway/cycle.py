@@ -1,0 +1,60 @@
+"""uvicorn's cycle of a request and its response, framed as the client can read it."""
+# ruff: noqa: D102 - ASGI and uvicorn name the methods here
+
+from http import HTTPStatus
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+from gateway.problems import CLOSE, Headers
+
+
+class Cycle(RequestResponseCycle):
+    """Frames by RFC 9112, section 6.3; tells its protocol when it has ended, and how."""
+
+    protocol: Any  # the Protocol
+    _head = b""
+    _bodyless = _chunked = _has_end = False
+
+    async def run_asgi(self, app: Any) -> None:
+        await super().run_asgi(app)
+        if self.response_started and not (self.response_complete or self.disconnected):
+            self.protocol.on_broken_off(is_seen=self._has_end)
+
+    async def send(self, message: Any) -> None:
+        await self.flow.drain()
+        if message["type"] == "http.response.start":
+            self._head = self._framed(message["status"], message["headers"])
+        elif not self.disconnected:
+            self._write(message.get("body", b""), more=message.get("more_body", False))
+
+    def _framed(self, status: int, fields: Headers) -> bytes:
+        self.response_started = True
+        self.waiting_for_100_continue = False
+        self._bodyless = status in (204, 304) or self.scope["method"] == "HEAD"
+        if status == HTTPStatus.NO_CONTENT:
+            fields = [field for field in fields if field[0] != b"content-length"]
+        names = {name for name, _ in fields}
+        sized = self._bodyless or b"content-length" in names
+        self._has_end = sized or self.scope["http_version"] == "1.1"
+        self._chunked = self._has_end and not sized
+        if self.more_body or not self._has_end or self.protocol.app.health.draining:
+            self.keep_alive = False
+        own = [] if b"date" in names else self.default_headers
+        own = own + [(b"transfer-encoding", b"chunked")] * self._chunked
+        own += [] if self.keep_alive else [CLOSE]
+        lines = b"".join([b"%b: %b\r\n" % field for field in (*fields, *own)])
+        return b"%b%b\r\n" % (STATUS_LINE[status], lines)
+
+    def _write(self, body: bytes, *, more: bool) -> None:
+        if self._bodyless:
+            body = b""
+        elif self._chunked:
+            body = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+            body = body if more else body + b"0\r\n\r\n"
+        self.transport.write(self._head + body)
+        self._head = b""
+        if not more:
+            self.response_complete = True
+            self.message_event.set()
+            self.protocol.on_last_written(self)

@@ -57,9 +57,9 @@ class Database:
         self._head = ScriptDirectory.from_config(alembic_config()).get_current_head()
 
     def close(self) -> None:
-        """Finish what is at work, then close every connection."""
-        self.reader_threads.shutdown()
-        self.writer_threads.shutdown()
+        """Begin nothing more, and close every connection that is not at work."""
+        for threads in (self.reader_threads, self.writer_threads):
+            threads.shutdown(wait=False, cancel_futures=True)
         self.writer.dispose()
 
     def create_schema(self) -> None:
@@ -123,7 +123,7 @@ Db = Annotated[DbSession, Depends(get_db)]
 
 
 async def _in_thread(threads: Executor, work: Callable[[], T]) -> T:
-    """Raise TimeoutError when it takes too long, waiting for a thread included."""
+    """Give what the work gives, or raise TimeoutError: it is then not begun, or goes on unheard."""
     work_here = copy_context().run  # so that what is logged there has the request's id
     async with asyncio.timeout(PATIENCE):
         return await asyncio.get_running_loop().run_in_executor(threads, work_here, work)
@@ -132,7 +132,8 @@ async def _in_thread(threads: Executor, work: Callable[[], T]) -> T:
 def alembic_config(connection: Connection | None = None) -> Config:
     """Configure Alembic for this package's migrations, on an open connection or on a new one."""
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    folder = str(Path(__file__).parent / "migrations")
+    config.set_main_option("script_location", folder.replace("%", "%%"))
     config.attributes["connection"] = connection
     return config
 
@@ -156,7 +157,7 @@ def _newest_sqlite() -> ModuleType:
 def _configure_connection(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # the driver begins nothing: _begin does
     for pragma in (
-        "busy_timeout = 10000",
+        "busy_timeout = 5000",
         "journal_mode = WAL",
         "synchronous = FULL",
         "foreign_keys = ON",

@@ -39,4 +39,8 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-app = create_app(load_settings())
+def __getattr__(name: str) -> FastAPI:
+    """Build `app` when it is asked for, as uvicorn does."""
+    if name != "app":
+        raise AttributeError(name)
+    return create_app(load_settings())

@@ -2,14 +2,14 @@
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from starlette.exceptions import HTTPException
 
 from blog_service.errors import NotFoundError
@@ -18,7 +18,7 @@ from blog_service.requests import NOT_JSON
 
 logger = logging.getLogger(__name__)
 
-RETRY_AFTER_SECONDS = "1"
+RETRY_SOON = {"Retry-After": "1"}
 LONGEST_FIELD_NAME = 100
 
 _MEMBERS = ["type", "title", "status", "detail", "instance", "request_id"]
@@ -35,19 +35,18 @@ def problem(
     status: int,
     detail: str,
     headers: Mapping[str, str] | None = None,
-    errors: Sequence[Mapping[str, Any]] | None = None,
+    **more: Any,
 ) -> Response:
     """Build the answer of an error: `application/problem+json` (RFC 9457, section 3)."""
-    body: dict[str, Any] = {
+    body = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
         "instance": request.scope["raw_path"].decode("ascii", "backslashreplace"),
         "request_id": request_id.get(),
+        **more,
     }
-    if errors is not None:
-        body["errors"] = errors
     content = json.dumps(body, separators=(",", ":"))
     return Response(content, status, headers, "application/problem+json")
 
@@ -71,9 +70,10 @@ async def _not_found(request: Request, _error: Exception) -> Response:
 
 
 async def _database_unavailable(request: Request, error: Exception) -> Response:
-    logger.error("database unavailable: %s", str(error).partition("\n")[0] or "it takes too long")
-    headers = {"Retry-After": RETRY_AFTER_SECONDS}
-    return problem(request, 503, "The database does not answer at the moment.", headers)
+    reason = str(error).partition("\n")[0] or "it takes too long"
+    is_expected = isinstance(error, OperationalError | TimeoutError)
+    logger.error("database unavailable: %s", reason, exc_info=None if is_expected else error)
+    return problem(request, 503, "The database does not answer at the moment.", RETRY_SOON)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -15,9 +15,16 @@ NOT_JSON: Final = object()  # stands for a body that is not JSON
 class StrictRequest(Request):
     """A request whose JSON is what RFC 8259 says: UTF-8, without NaN and Infinity."""
 
+    @property
+    def media_type(self) -> str:
+        """The media type of the body, without parameters, in lower case."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
     async def json(self) -> Any:
-        """Give the document, or NOT_JSON, which no schema takes."""
+        """Give the document; the bytes if they are of another type; NOT_JSON if they are none."""
         body = await self.body()
+        if self.media_type != "application/json":
+            return body
         try:
             # No field is a number: float takes an integer of any length without complaint.
             return json.loads(body.decode(), parse_constant=_refuse, parse_int=float)

@@ -19,11 +19,12 @@ from pydantic_core import PydanticCustomError
 from blog_service.models import BODY_LENGTH, TITLE_LENGTH
 
 MAX_ID = 2**63 - 1
+MAX_FIELDS = 100
 
 
 def _decimal_digits(value: Any) -> Any:
-    """Refuse what int() would read as a number although it is not written as one: 1.0, +1."""
-    if isinstance(value, str) and not re.fullmatch(r"[0-9]+", value):
+    """Refuse what int() would read as a number although it is not written as one: 1.0, +1, 01."""
+    if isinstance(value, str) and not re.fullmatch(r"0|[1-9][0-9]*", value):
         raise PydanticCustomError("int_parsing", "Input should be a whole number in decimal digits")
     return value
 
@@ -45,6 +46,15 @@ Body = Annotated[str, Field(max_length=BODY_LENGTH), NoNul]
 
 class _Input(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_few_fields(cls, value: Any) -> Any:
+        """Refuse thousands of unknown fields at once: to name each would take seconds."""
+        if isinstance(value, dict) and len(value) > MAX_FIELDS:
+            message = "Object should have at most {limit} fields"
+            raise PydanticCustomError("too_many_fields", message, {"limit": MAX_FIELDS})
+        return value
 
 
 class NoQuery(_Input):
@@ -76,8 +86,9 @@ class PostCreate(_Input):
 
 
 class PostUpdate(_Input):
-    """The fields to change. One that is not sent stays (its default here is never looked at)."""
+    """The fields to change; one that is not sent stays."""
 
+    # The defaults only say that a field may be missing: they are never looked at.
     title: Title = Field(default_factory=str)
     body: Body | None = None
     published: StrictBool = Field(default_factory=bool)

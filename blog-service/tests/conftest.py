@@ -1,6 +1,5 @@
 """What the tests share: one server for all of them, a clean migrated database for each."""
 
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -10,12 +9,8 @@ import httpx
 import pytest
 from alembic import command
 from fastapi import FastAPI
-from sqlalchemy import Row, event
-
-# Importing the application reads the environment, which is nothing that a test may depend on.
-os.environ["BLOG_DATABASE_URL"] = "sqlite:////tmp/not-used.db"
-
 from running import serving
+from sqlalchemy import Row, event
 
 from blog_service.config import Settings
 from blog_service.database import Database, alembic_config

@@ -52,7 +52,7 @@ def test_an_id_is_not_used_again_after_plain_sql_removed_it(sql: Sql, write_post
 
 @pytest.mark.parametrize(
     ("pragma", "value"),
-    [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("busy_timeout", 10_000)],
+    [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("busy_timeout", 5_000)],
 )
 def test_every_connection_is_set_up(database: Database, pragma: str, value: object) -> None:
     for engine in (database.writer, database.reader):

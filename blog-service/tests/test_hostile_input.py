@@ -11,11 +11,42 @@ JSON = {"Content-Type": "application/json"}
 MEBIBYTE = 1024 * 1024
 
 IDS = [
-    *("0", "-1", "+1", "1.0", "1e0", "0x1", "1_0", "%201", "1%20", "1%0A", "%00", "1%00", "%FF"),
+    *(
+        "0",
+        "01",
+        "0" * 5000 + "1",
+        "-1",
+        "+1",
+        "1.0",
+        "1e0",
+        "0x1",
+        "1_0",
+        "%201",
+        "1%20",
+        "1%0A",
+        "%00",
+        "1%00",
+        "%FF",
+    ),
     *("%D9%A1", "%EF%BC%91", "%F0%9F%92%A9", "9223372036854775808", "9" * 5000, "-" + "9" * 5000),
     *("NaN", "null", "true", "me", "*", "'%20OR%201=1--", "%ED%A0%80", CANARY),
 ]
-NO_NUMBERS = ["", "x", "-1", "+1", "1.0", "1e1", "0x1", "1_0", "%201", "%D9%A1", "%00", "%FF"]
+NO_NUMBERS = [
+    "",
+    "x",
+    "01",
+    "00",
+    "-1",
+    "+1",
+    "1.0",
+    "1e1",
+    "0x1",
+    "1_0",
+    "%201",
+    "%D9%A1",
+    "%00",
+    "%FF",
+]
 NO_NUMBERS += ["NaN", "null", "true", "[]", "9223372036854775808", "9" * 5000, CANARY]
 NO_BOOLEANS = ["", "x", "2", "-1", "null", "1.0", "%00", "%FF", "[]", "9" * 5000, CANARY]
 NOT_JSON: list[bytes] = [
@@ -45,7 +76,16 @@ FIELDS = [
 ]
 NAMES = ["", "a", "Title", "__proto__", "__class__", "self", "\x00", "\U0001f4a9", "é"]
 MEDIA = [
-    *("text/plain", "text/json", "application/xml", "application/jsonp", "application/", "/", ""),
+    *(
+        "text/plain",
+        "text/json",
+        "application/merge-patch+json",
+        "application/xml",
+        "application/jsonp",
+        "application/",
+        "/",
+        "",
+    ),
     *("application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "json", CANARY),
 ]
 
@@ -165,8 +205,10 @@ def test_the_last_of_two_equal_names_counts(client: httpx.Client) -> None:
 def test_thousands_of_unknown_fields_are_refused(
     client: httpx.Client, target: tuple[str, str]
 ) -> None:
-    content = json.dumps({f"k{number}": 1 for number in range(5000)})
-    assert_problem(client.request(*target, content=content, headers=JSON), 422)
+    content = json.dumps({f"k{number}": 1 for number in range(100_000)})
+    answer = client.request(*target, content=content, headers=JSON)
+    assert_refused(answer, "body")
+    assert len(answer.content) < 1000
 
 
 @pytest.mark.parametrize("media_type", MEDIA, ids=short)

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from problem import assert_problem
+from problem import assert_not_ready, assert_problem
 
 Write = Callable[..., dict[str, Any]]
 METHODS = [
@@ -29,7 +29,21 @@ def test_the_collection_answers_with_and_without_the_slash(
     assert 'rel="next"' in client.get("/posts?limit=1").headers["Link"]
 
 
-@pytest.mark.parametrize("path", ["/", "/posts/1/", "/posts//", "//posts", "/POSTS", "/x", "/docs"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/posts/1/",
+        "/posts//",
+        "//posts",
+        "/POSTS",
+        "/x",
+        "/docs",
+        "/posts%2F",
+        "/posts%0A",
+        "/livez%0a",
+    ],
+)
 def test_nothing_is_at_any_other_path(client: httpx.Client, write_post: Write, path: str) -> None:
     write_post()
     assert_problem(client.get(path), 404)
@@ -103,9 +117,7 @@ def draining(server: tuple[FastAPI, httpx.Client]) -> Iterator[None]:
 def test_readiness_ends_with_draining_and_every_answer_closes_its_connection(
     client: httpx.Client,
 ) -> None:
-    answer = client.get("/readyz")
-    assert (answer.status_code, answer.json()["status"]) == (503, "down")
-    assert answer.headers["Retry-After"] == "1"
+    assert_not_ready(client.get("/readyz"), database="up", schema="up")
     assert client.get("/livez").status_code == 200
     assert client.get("/posts/").headers["Connection"] == "close"
 

@@ -1,6 +1,7 @@
 """The engine and the sessions."""
 
 import asyncio
+import select
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextvars import copy_context
@@ -12,7 +13,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from fastapi import Depends, Request
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 
 from platform_service.models import Base
 
@@ -56,14 +57,16 @@ class Database:
             postgresql = {"pool_size": CONNECTIONS, "connect_args": POSTGRESQL_OPTIONS, **OPTIONS}
             self.writer = create_engine(url, **postgresql)
             self.reader = create_engine(url, isolation_level="AUTOCOMMIT", **postgresql)
+            for engine in (self.writer, self.reader):
+                event.listen(engine, "checkout", _refuse_closed)
         self.reader_threads = ThreadPoolExecutor(READERS, "reader")
         self.writer_threads = ThreadPoolExecutor(WRITERS, "writer")
         self._head = ScriptDirectory.from_config(alembic_config()).get_current_head()
 
     def close(self) -> None:
-        """Finish what is at work, then close every connection."""
-        self.reader_threads.shutdown()
-        self.writer_threads.shutdown()
+        """Begin nothing more, and close every connection that is not at work."""
+        for threads in (self.reader_threads, self.writer_threads):
+            threads.shutdown(wait=False, cancel_futures=True)
         self.writer.dispose()
         self.reader.dispose()
 
@@ -129,7 +132,7 @@ Db = Annotated[DbSession, Depends(get_db)]
 
 
 async def _in_thread(threads: Executor, work: Callable[[], T]) -> T:
-    """Raise TimeoutError when it takes too long, waiting for a thread included."""
+    """Give what the work gives, or raise TimeoutError: it is then not begun, or goes on unheard."""
     work_here = copy_context().run  # so that what is logged there has the request's id
     async with asyncio.timeout(PATIENCE):
         return await asyncio.get_running_loop().run_in_executor(threads, work_here, work)
@@ -138,15 +141,26 @@ async def _in_thread(threads: Executor, work: Callable[[], T]) -> T:
 def alembic_config(connection: Connection | None = None) -> Config:
     """Configure Alembic for this package's migrations, on an open connection or on a new one."""
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    folder = str(Path(__file__).parent / "migrations")
+    config.set_main_option("script_location", folder.replace("%", "%%"))
     config.attributes["connection"] = connection
     return config
 
 
+def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
+    """Have the pool make another connection when the server has closed this one: it restarted."""
+    state = select.poll()
+    state.register(connection, getattr(select, "POLLRDHUP", 0))  # 0: Linux alone knows it
+    if state.poll(0):
+        raise DisconnectionError
+
+
 def _configure_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # the driver begins nothing: _begin_sqlite does
+    # SQLite's own knows ASCII only; e-mails are unique and found in any letter case.
+    connection.create_function("lower", 1, str.lower, deterministic=True)
     for pragma in (
-        "busy_timeout = 10000",
+        "busy_timeout = 5000",
         "journal_mode = WAL",
         "synchronous = FULL",
         "foreign_keys = ON",

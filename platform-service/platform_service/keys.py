@@ -13,8 +13,10 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from jwt.algorithms import OKPAlgorithm
+from pydantic import TypeAdapter
 
 from platform_service.errors import UnauthorizedError
+from platform_service.schemas import RowId
 
 if TYPE_CHECKING:  # the settings check the key file with what stands here
     from platform_service.config import Settings
@@ -23,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 ALGORITHM = "EdDSA"  # RFC 8037
 TOKEN_SECONDS = 15 * 60
+ROW_ID = TypeAdapter[int](RowId)
 PEM_END = "-----END PRIVATE KEY-----"
 
 
@@ -62,7 +65,7 @@ class KeySet:
                 audience=self._audience,
                 options={"require": ["exp", "iat", "sub"]},
             )
-            return int(claims["sub"])
+            return ROW_ID.validate_python(claims["sub"])
         except (jwt.PyJWTError, KeyError, ValueError):
             raise UnauthorizedError("The token is not valid, or not any more.") from None
 

@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 
 BODY_LIMIT = 2 * 1024 * 1024
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+# Decoded, a router would take the one for a slash and not see the other at the end.
+_MISLEADING = re.compile(rb"%(2f|0a)", re.IGNORECASE)
 
 
 class RequestMiddleware:
@@ -57,7 +59,9 @@ class RequestMiddleware:
 
     def _routed(self, scope: Scope) -> Scope:
         """Lead HEAD to the route of GET (the server drops the body) and /posts to /posts/."""
-        method, path = scope["method"], scope["path"]
+        method, path, raw_path = scope["method"], scope["path"], scope["raw_path"]
+        if _MISLEADING.search(raw_path):
+            path = raw_path.decode("ascii", "backslashreplace")
         return {
             **scope,
             "method": "GET" if method == "HEAD" else method,

@@ -1,6 +1,9 @@
 """`python -m platform_service.migrate` brings the database to the newest schema."""
 
+import sys
+
 from alembic import command
+from sqlalchemy.exc import OperationalError
 
 from platform_service.config import load_settings
 from platform_service.database import alembic_config
@@ -9,4 +12,8 @@ from platform_service.logs import configure_logging
 if __name__ == "__main__":
     load_settings()
     configure_logging()
-    command.upgrade(alembic_config(), "head")
+    try:
+        command.upgrade(alembic_config(), "head")
+    except OperationalError as error:
+        reason = str(error.orig).partition("\n")[0]
+        sys.exit(f"platform-service: the database cannot be migrated: {reason}")

@@ -2,14 +2,14 @@
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from starlette.exceptions import HTTPException
 
 from platform_service.errors import (
@@ -20,11 +20,11 @@ from platform_service.errors import (
     UnauthorizedError,
 )
 from platform_service.logs import request_id
-from platform_service.requests import NOT_JSON
+from platform_service.requests import NOT_JSON, RefusedForm
 
 logger = logging.getLogger(__name__)
 
-RETRY_AFTER_SECONDS = "1"
+RETRY_SOON = {"Retry-After": "1"}
 LONGEST_FIELD_NAME = 100
 STATUS_OF: dict[type[DomainError], int] = {
     UnauthorizedError: 401,
@@ -47,19 +47,18 @@ def problem(
     status: int,
     detail: str,
     headers: Mapping[str, str] | None = None,
-    errors: Sequence[Mapping[str, Any]] | None = None,
+    **more: Any,
 ) -> Response:
     """Build the answer of an error: `application/problem+json` (RFC 9457, section 3)."""
-    body: dict[str, Any] = {
+    body = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
         "instance": request.scope["raw_path"].decode("ascii", "backslashreplace"),
         "request_id": request_id.get(),
+        **more,
     }
-    if errors is not None:
-        body["errors"] = errors
     content = json.dumps(body, separators=(",", ":"))
     return Response(content, status, headers, "application/problem+json")
 
@@ -90,9 +89,10 @@ async def _conflict(request: Request, _error: Exception) -> Response:
 
 
 async def _database_unavailable(request: Request, error: Exception) -> Response:
-    logger.error("database unavailable: %s", str(error).partition("\n")[0] or "it takes too long")
-    headers = {"Retry-After": RETRY_AFTER_SECONDS}
-    return problem(request, 503, "The database does not answer at the moment.", headers)
+    reason = str(error).partition("\n")[0] or "it takes too long"
+    is_expected = isinstance(error, OperationalError | TimeoutError)
+    logger.error("database unavailable: %s", reason, exc_info=None if is_expected else error)
+    return problem(request, 503, "The database does not answer at the moment.", RETRY_SOON)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
@@ -106,6 +106,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 async def _invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - as above
+    if isinstance(error.body, RefusedForm):
+        return problem(request, error.body.status, error.body.detail)
     if error.body is NOT_JSON:
         return problem(request, 400, "The body is not JSON in UTF-8.")
     if isinstance(error.body, bytes):

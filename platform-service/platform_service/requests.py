@@ -3,43 +3,61 @@
 import json
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, Final
-from urllib.parse import unquote_to_bytes
+from urllib.parse import parse_qsl
 
 from fastapi import Depends, Query, Request, Response
 from fastapi.routing import APIRoute
 from starlette.datastructures import FormData
-from starlette.exceptions import HTTPException
 
-from platform_service.schemas import NoQuery
+from platform_service.schemas import MAX_FIELDS, NoQuery
 
 FORM = "application/x-www-form-urlencoded"
 
 NOT_JSON: Final = object()  # stands for a body that is not JSON
 
 
+class RefusedForm(FormData):
+    """Stands for a form that cannot be read: its required fields are missing."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__()
+        self.status, self.detail = status, detail
+
+
 class StrictRequest(Request):
     """A request whose JSON is what RFC 8259 says: UTF-8, without NaN and Infinity."""
 
+    @property
+    def media_type(self) -> str:
+        """The media type of the body, without parameters, in lower case."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
     async def json(self) -> Any:
-        """Give the document, or NOT_JSON, which no schema takes."""
+        """Give the document; the bytes if they are of another type; NOT_JSON if they are none."""
         body = await self.body()
+        if self.media_type != "application/json":
+            return body
         try:
             # No field is a number: float takes an integer of any length without complaint.
             return json.loads(body.decode(), parse_constant=_refuse, parse_int=float)
         except (ValueError, RecursionError):
             return NOT_JSON
 
-    async def form(self, **limits: Any) -> FormData:  # type: ignore[override] # FastAPI awaits it
+    async def form(self, **_limits: Any) -> FormData:  # type: ignore[override] # FastAPI awaits it
         """Give the form, in the encoding that OAuth2 prescribes (RFC 6749, appendix B)."""
         body = await self.body()
-        media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if body and media_type != FORM:
-            raise HTTPException(415, f"The body must be sent as {FORM}.")
+        if body and self.media_type != FORM:
+            return RefusedForm(415, f"The body must be sent as {FORM}.")
         try:
-            unquote_to_bytes(body).decode()
-        except UnicodeDecodeError:
-            raise HTTPException(400, "The form is not in UTF-8.") from None
-        return await super().form(**limits)
+            fields = parse_qsl(
+                body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS
+            )
+        except ValueError:
+            return RefusedForm(400, f"The form is not UTF-8, or has over {MAX_FIELDS} fields.")
+        form = dict(fields)
+        if len(form) < len(fields):
+            return RefusedForm(400, "The form has a field twice.")  # RFC 6749, section 3.2
+        return FormData(form)
 
 
 class StrictRoute(APIRoute):

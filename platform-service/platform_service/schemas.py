@@ -17,18 +17,20 @@ from pydantic import (
     ValidatorFunctionWrapHandler,
     WrapValidator,
     model_validator,
+    validate_email,
 )
 from pydantic_core import PydanticCustomError
 
 from platform_service.models import CONTENT_LENGTH, EMAIL_LENGTH, TITLE_LENGTH
 
 MAX_ID = 2**63 - 1
+MAX_FIELDS = 100
 PASSWORD_LENGTH = 128
 
 
 def _decimal_digits(value: Any) -> Any:
-    """Refuse what int() would read as a number although it is not written as one: 1.0, +1."""
-    if isinstance(value, str) and not re.fullmatch(r"[0-9]+", value):
+    """Refuse what int() would read as a number although it is not written as one: 1.0, +1, 01."""
+    if isinstance(value, str) and not re.fullmatch(r"0|[1-9][0-9]*", value):
         raise PydanticCustomError("int_parsing", "Input should be a whole number in decimal digits")
     return value
 
@@ -42,12 +44,20 @@ def _without_nul(value: str) -> str:
 def _bare_address(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
     """Take no display name ("Ada <ada@…>"), and give no reason: it would quote what was sent."""
     try:
-        if "<" not in str(value):
+        if isinstance(value, str) and "<" not in value:
             return validate(value)
     except ValidationError:
         pass
     message = "Input should be an e-mail address of at most {limit} characters"
     raise PydanticCustomError("email", message, {"limit": EMAIL_LENGTH})
+
+
+def _as_registered(value: str) -> str:
+    """Normalise an address as signing up does; what is none stays, and is nobody's."""
+    try:
+        return validate_email(value)[1]
+    except ValueError:
+        return value
 
 
 DecimalDigits = BeforeValidator(_decimal_digits)
@@ -64,6 +74,15 @@ Content = Annotated[str, Field(min_length=1, max_length=CONTENT_LENGTH), NoNul]
 
 class _Input(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_few_fields(cls, value: Any) -> Any:
+        """Refuse thousands of unknown fields at once: to name each would take seconds."""
+        if isinstance(value, dict) and len(value) > MAX_FIELDS:
+            message = "Object should have at most {limit} fields"
+            raise PydanticCustomError("too_many_fields", message, {"limit": MAX_FIELDS})
+        return value
 
 
 class NoQuery(_Input):
@@ -111,16 +130,23 @@ class UserOut(BaseModel):
 class TokenRequest(_Input):
     """The form of the OAuth2 password grant (RFC 6749, section 4.3.2)."""
 
-    username: Annotated[str, Field(max_length=EMAIL_LENGTH, description="The e-mail"), NoNul]
+    username: Annotated[
+        str,
+        Field(max_length=EMAIL_LENGTH, description="The e-mail"),
+        NoNul,
+        AfterValidator(_as_registered),
+    ]
     password: Annotated[str, Field(max_length=PASSWORD_LENGTH), NoNul]
     grant_type: Literal["password"] = "password"
-    scope: str = ""
-    client_id: str = ""
-    client_secret: str = ""
+    scope: Annotated[str, NoNul] = ""
+    client_id: Annotated[str, NoNul] = ""
+    client_secret: Annotated[str, NoNul] = ""
 
 
 class TokenOut(BaseModel):
     """The token (RFC 6749, section 5.1); `expires_in` is in seconds."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
     access_token: str
     token_type: Literal["bearer"] = "bearer"
@@ -136,8 +162,9 @@ class ArticleCreate(_Input):
 
 
 class ArticleUpdate(_Input):
-    """The fields to change. One that is not sent stays (its default here is never looked at)."""
+    """The fields to change; one that is not sent stays."""
 
+    # The defaults only say that a field may be missing: they are never looked at.
     title: Title = Field(default_factory=str)
     content: Content = Field(default_factory=str)
     is_published: StrictBool = Field(default_factory=bool)

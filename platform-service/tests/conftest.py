@@ -16,12 +16,8 @@ import postgres
 import pytest
 from alembic import command
 from fastapi import FastAPI
-from sqlalchemy import URL, Row, event, make_url, text
-
-# Importing the application reads the environment, which is nothing that a test may depend on.
-os.environ["PLATFORM_DATABASE_URL"] = "sqlite:////tmp/not-used.db"
-
 from running import serving
+from sqlalchemy import URL, Row, event, make_url, text
 
 from platform_service.config import Settings
 from platform_service.database import Database, alembic_config

@@ -35,7 +35,8 @@ def running(folder: Path) -> Iterator[URL]:
     (password_file := folder / "password").write_text(secrets.token_hex())
     cluster = folder / "cluster"
     options = ["--username=inkwell", "--auth=scram-sha-256", f"--pwfile={password_file}"]
-    options += ["--no-sync", "--locale=C", "--encoding=UTF8"]
+    options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--encoding=UTF8"]
+    options += ["--no-sync"]
     command = _command("initdb", f"--pgdata={cluster}", *options)
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     port = _free_port()

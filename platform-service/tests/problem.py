@@ -9,12 +9,12 @@ CANARY = "cAnArY"
 KEYS = ["type", "title", "status", "detail", "instance", "request_id"]
 
 
-def assert_problem(answer: httpx.Response, status: int) -> dict[str, Any]:
+def assert_problem(answer: httpx.Response, status: int, *more: str) -> dict[str, Any]:
     """The answer is this error in exactly the agreed shape, and shows nothing that was sent."""
     assert answer.status_code == status, answer.text[:500]
     assert answer.headers["Content-Type"] == "application/problem+json"
     body: dict[str, Any] = answer.json()
-    assert list(body) == [*KEYS, "errors"] if status == 422 else KEYS
+    assert list(body) == [*KEYS, *(["errors"] if status == 422 else more)]
     assert body["type"] == "about:blank"
     assert body["title"] == HTTPStatus(status).phrase
     assert body["status"] == status
@@ -23,6 +23,12 @@ def assert_problem(answer: httpx.Response, status: int) -> dict[str, Any]:
     assert [body["request_id"]] == answer.headers.get_list("X-Request-ID")
     assert CANARY not in f"{body['detail']} {[error['msg'] for error in body.get('errors', [])]}"
     return body
+
+
+def assert_not_ready(answer: httpx.Response, **checks: str) -> None:
+    """The answer is 503, never cached, and says what is up and what is down."""
+    assert assert_problem(answer, 503, "checks")["checks"] == checks
+    assert (answer.headers["Retry-After"], answer.headers["Cache-Control"]) == ("1", "no-store")
 
 
 def assert_refused(answer: httpx.Response, *loc: str) -> None:

@@ -5,11 +5,42 @@ from collections.abc import Iterator
 from problem import CANARY
 
 IDS = [
-    *("0", "-1", "+1", "1.0", "1e0", "0x1", "1_0", "%201", "1%20", "1%0A", "%00", "1%00", "%FF"),
+    *(
+        "0",
+        "01",
+        "0" * 5000 + "1",
+        "-1",
+        "+1",
+        "1.0",
+        "1e0",
+        "0x1",
+        "1_0",
+        "%201",
+        "1%20",
+        "1%0A",
+        "%00",
+        "1%00",
+        "%FF",
+    ),
     *("%D9%A1", "%EF%BC%91", "%F0%9F%92%A9", "9223372036854775808", "9" * 5000, "-" + "9" * 5000),
     *("NaN", "null", "true", "mE", "*", "'%20OR%201=1--", "%ED%A0%80", CANARY),
 ]
-NO_NUMBERS = ["", "x", "-1", "+1", "1.0", "1e1", "0x1", "1_0", "%201", "%D9%A1", "%00", "%FF"]
+NO_NUMBERS = [
+    "",
+    "x",
+    "01",
+    "00",
+    "-1",
+    "+1",
+    "1.0",
+    "1e1",
+    "0x1",
+    "1_0",
+    "%201",
+    "%D9%A1",
+    "%00",
+    "%FF",
+]
 NO_NUMBERS += ["NaN", "null", "true", "[]", "9223372036854775808", "9" * 5000, CANARY]
 OUT_OF_BOUNDS = [("skip", 1_000_001), ("limit", 0), ("limit", 101), ("after", 0), ("owner_id", 0)]
 AT_BOUNDS = [("skip", 0), ("skip", 1_000_000), ("limit", 1), ("limit", 100), ("owner_id", 1)]
@@ -54,7 +85,16 @@ NO_EMAILS = [
 ]
 NAMES = ["", "a", "Title", "__proto__", "__class__", "self", "\x00", "\U0001f4a9", "é"]
 MEDIA = [
-    *("text/plain", "text/json", "application/xml", "application/jsonp", "application/", "/", ""),
+    *(
+        "text/plain",
+        "text/json",
+        "application/merge-patch+json",
+        "application/xml",
+        "application/jsonp",
+        "application/",
+        "/",
+        "",
+    ),
     *("application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "json", CANARY),
 ]
 

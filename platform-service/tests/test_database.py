@@ -109,7 +109,7 @@ def test_every_connection_is_set_up(database: Database) -> None:
             "PRAGMA journal_mode": "wal",
             "PRAGMA synchronous": "2",
             "PRAGMA foreign_keys": "1",
-            "PRAGMA busy_timeout": "10000",
+            "PRAGMA busy_timeout": "5000",
         }
     for engine, (question, value) in itertools.product(
         (database.writer, database.reader), settings.items()

@@ -170,10 +170,25 @@ def test_what_is_no_email_is_refused(target: Target, subtests: pytest.Subtests) 
             assert "example.com" not in answer.text
 
 
+@pytest.mark.parametrize("depth", range(900, 1000, 4))
+def test_an_email_that_is_a_deep_document_is_refused(client: httpx.Client, depth: int) -> None:
+    deep = '{"a":' * depth + "1" + "}" * depth
+    content = f'{{"password": "{PASSWORD}", "email": {deep}}}'
+    answer = client.post("/users/", content=content, headers=JSON)
+    assert_problem(answer, answer.status_code)
+    assert answer.status_code in {400, 422}
+
+
 def test_a_field_of_an_unknown_name_is_refused(target: Target) -> None:
     for name in (*samples.NAMES, CANARY * 1000):
         assert_refused(target.send_field(name, "1"), "body", name[:100])
     assert_refused(target.send_field("\ud800", "1"), "body")
+
+
+def test_thousands_of_unknown_fields_are_refused_at_once(target: Target) -> None:
+    answer = target.send(json.dumps({f"k{number}": 1 for number in range(100_000)}))
+    assert_refused(answer, "body")
+    assert len(answer.content) < 1000
 
 
 def test_another_media_type_is_415(target: Target) -> None:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from conftest import User
 from fastapi import FastAPI
-from problem import assert_problem
+from problem import assert_not_ready, assert_problem
 
 Write = Callable[..., dict[str, Any]]
 METHODS = [
@@ -39,7 +39,19 @@ def test_a_collection_answers_with_and_without_the_slash(
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/articles/1/", "/users/1/", "/users/me/", "/auth", "/auth/token/", "/x", "/docs"]
+    "path",
+    [
+        "/",
+        "/articles/1/",
+        "/users/1/",
+        "/users/me/",
+        "/auth",
+        "/auth/token/",
+        "/x",
+        "/docs",
+        "/auth/token%0A",
+        "/users%2F",
+    ],
 )
 def test_nothing_is_at_any_other_path(
     client: httpx.Client, write_article: Write, ann: User, path: str
@@ -102,9 +114,7 @@ def draining(server: tuple[FastAPI, httpx.Client]) -> Iterator[None]:
 def test_readiness_ends_with_draining_and_every_answer_closes_its_connection(
     client: httpx.Client,
 ) -> None:
-    answer = client.get("/readyz")
-    assert (answer.status_code, answer.json()["status"]) == (503, "down")
-    assert answer.headers["Retry-After"] == "1"
+    assert_not_ready(client.get("/readyz"), database="up", schema="up")
     assert client.get("/livez").status_code == 200
     assert client.get("/articles/").headers["Connection"] == "close"
 

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from alembic import command
 from conftest import settings_for
+from problem import assert_not_ready
 from running import FOLDER, await_url, finish, serving, start
 from sqlalchemy import URL, text
 
@@ -102,6 +103,33 @@ def test_many_migrations_at_once_all_succeed(url: str, tmp_path: Path, empty: Da
     assert empty.check() == {"database": True, "schema": True}
 
 
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+def test_a_migration_is_not_ended_by_what_limits_requests(
+    url: str, tmp_path: Path, empty: Database
+) -> None:
+    with empty.writer.begin() as other:
+        other.execute(text("SET LOCAL statement_timeout = 0"))
+        other.execute(
+            text("SELECT pg_advisory_xact_lock(7205759)")
+        )  # as migrations/env.py takes it
+        job = start(tmp_path, "platform_service.migrate", PLATFORM_DATABASE_URL=url)
+        waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        while not other.scalar(text(waiting)):
+            assert job.poll() is None
+        other.execute(text("SELECT pg_sleep(6)"))  # longer than a request's statement may take
+    code, _, err = finish(job)
+    assert code == 0, err
+
+
+def test_a_migration_without_its_database_is_one_sentence(tmp_path: Path) -> None:
+    nowhere = "postgresql://user@127.0.0.1:9/x"
+    code, _, err = finish(
+        start(tmp_path, "platform_service.migrate", PLATFORM_DATABASE_URL=nowhere)
+    )
+    assert code == 1
+    assert re.fullmatch(r"platform-service: the database cannot be migrated: [^\n]+\n", err)
+
+
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_many_starters_at_once_on_an_empty_file_all_serve(url: str, tmp_path: Path) -> None:
     with ExitStack() as stack:
@@ -130,8 +158,7 @@ def test_a_service_is_not_ready_on_another_schema(
         connection.execute(text(statement))
     with serving(settings_for(database_url)) as (_, url):
         answer = httpx.get(f"{url}/readyz", trust_env=False)
-    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
-    assert answer.json() == {"status": "down", "checks": {"database": "up", "schema": "down"}}
+    assert_not_ready(answer, database="up", schema="down")
 
 
 @pytest.mark.usefixtures("url")

@@ -46,6 +46,7 @@ def given(url: URL) -> str:
 def test_a_bad_setting_is_one_sentence_that_names_it(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
+    monkeypatch.setenv("PLATFORM_DATABASE_URL", "sqlite:///x.db")
     monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit) as end:
         load_settings()
@@ -53,7 +54,7 @@ def test_a_bad_setting_is_one_sentence_that_names_it(
 
 
 def test_a_missing_setting_is_one_sentence_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("PLATFORM_DATABASE_URL")
+    monkeypatch.delenv("PLATFORM_DATABASE_URL", raising=False)
     with pytest.raises(SystemExit, match=r"^platform-service: PLATFORM_DATABASE_URL is missing\.$"):
         load_settings()
 

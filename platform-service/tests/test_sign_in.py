@@ -80,6 +80,7 @@ FORM = "application/x-www-form-urlencoded"
         (b"username=%00&password=b", "username"),
         (b"username=a&password=%00", "password"),
         (b"username=a&password=b&other=c", "other"),
+        (b"scope=%00&username=a&password=b", "scope"),
         (b"grant_type=implicit&username=a&password=b", "grant_type"),
         (b"username=a&password=" + CANARY.encode() * 1000, "password"),
         (b"username=" + CANARY.encode() * 1000 + b"&password=b", "username"),
@@ -92,10 +93,53 @@ def test_a_wrong_form_is_refused(client: httpx.Client, content: bytes, field: st
     assert CANARY not in answer.text
 
 
+@pytest.mark.parametrize(
+    ("registered", "sent"),
+    [
+        ("ann@xn--bcher-kva.example.com", "ann@xn--bcher-kva.example.com"),
+        ("ann@bücher.example.com", "ann@xn--bcher-kva.example.com"),
+        (" ann@example.com ", " ann@example.com "),
+        ("a\u0301nn@example.com", "\xe1nn@example.com"),
+        ("\xe1nn@example.com", "\xc1NN@example.com"),
+        ("ann@\uff25XAMPLE.com", "ANN@example.com"),
+    ],
+)
+def test_an_address_signs_in_as_it_was_registered(
+    client: httpx.Client, registered: str, sent: str
+) -> None:
+    user = {"email": registered, "password": PASSWORD}
+    assert client.post("/users/", json=user).status_code == 201
+    assert sign_in_as(client, sent).status_code == 200
+
+
+def test_a_form_may_hold_utf_8_that_is_not_percent_encoded(client: httpx.Client) -> None:
+    user = {"email": "ann@example.com", "password": "pässwörd"}
+    assert client.post("/users/", json=user).status_code == 201
+    form = "username=ann@example.com&password=pässwörd".encode()
+    answer = client.post("/auth/token", content=form, headers={"Content-Type": FORM})
+    assert answer.status_code == 200
+
+
 @pytest.mark.parametrize("content", [b"username=%FF&password=x", b"username=\xff&password=x"])
 def test_a_form_that_is_not_utf_8_is_400(client: httpx.Client, content: bytes) -> None:
     answer = client.post("/auth/token", content=content, headers={"Content-Type": FORM})
     assert_problem(answer, 400)
+
+
+@pytest.mark.parametrize("content", [b"username=a&username=b&password=c", b"a=1&" * 101])
+def test_a_form_with_a_field_twice_or_too_many_is_400(client: httpx.Client, content: bytes) -> None:
+    answer = client.post("/auth/token", content=content, headers={"Content-Type": FORM})
+    assert_problem(answer, 400)
+
+
+@pytest.mark.parametrize(
+    ("content", "media_type"), [(b"{}", "application/json"), (b"password=%ff", FORM)]
+)
+def test_a_token_is_looked_at_before_the_form(
+    client: httpx.Client, content: bytes, media_type: str
+) -> None:
+    headers = {"Content-Type": media_type, "Authorization": "Bearer x"}
+    assert_problem(client.post("/auth/token", content=content, headers=headers), 401)
 
 
 @pytest.mark.parametrize("media_type", ["application/json", "multipart/form-data", "x", ""])

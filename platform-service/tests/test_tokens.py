@@ -126,6 +126,11 @@ def test_the_forge_makes_good_tokens(client: httpx.Client, forge: Callable[..., 
         ({}, {"sub": None}),
         ({}, {"sub": "ann"}),
         ({}, {"sub": "0"}),
+        ({}, {"sub": " 1"}),
+        ({}, {"sub": "\u0661"}),
+        ({}, {"sub": "1_0"}),
+        ({}, {"sub": "9223372036854775808"}),
+        ({}, {"sub": "9" * 5000}),
         ({"kid": "another"}, {}),
         ({"kid": "../../etc/passwd"}, {}),
         ({"kid": ""}, {}),
@@ -137,6 +142,13 @@ def test_a_token_with_a_wrong_claim_is_refused(
 ) -> None:
     headers = {"Authorization": f"Bearer {forge(header, **claims)}"}
     assert_problem(client.get("/users/me", headers=headers), 401)
+
+
+def test_two_tokens_sign_nobody_in(client: httpx.Client, ann: User) -> None:
+    authorization = ("Authorization", ann.headers["Authorization"])
+    for other in (authorization, ("Authorization", "Basic x")):
+        answer = client.get("/articles/", headers=[authorization, other])
+        assert_problem(answer, 401)
 
 
 def encoded(value: object) -> str:

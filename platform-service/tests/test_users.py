@@ -36,6 +36,11 @@ def test_the_password_is_stored_as_an_argon2id_hash(client: httpx.Client, sql: S
     assert PASSWORD not in stored
 
 
+def test_the_letter_case_does_not_matter_beyond_ascii_either(client: httpx.Client) -> None:
+    assert sign_up(client, "\xe9mile@example.com").status_code == 201
+    assert_problem(sign_up(client, "\xc9MILE@example.com"), 409)
+
+
 @pytest.mark.parametrize("email", ["ann@example.com", "ANN@EXAMPLE.COM", "aNN@Example.com"])
 def test_a_second_sign_up_with_the_same_email_is_refused(
     client: httpx.Client, ann: User, sql: Sql, email: str

@@ -15,6 +15,9 @@ MIGRATION_LOCK = 7_205_759  # any number, the same for all that migrate this dat
 def run(connection: Connection) -> None:
     """Run what the command asks for, inside the transaction that the connection has begun."""
     if connection.dialect.name == "postgresql":  # on SQLite, BEGIN IMMEDIATE has locked the file
+        # What limits requests would end a migration, or the wait for another one, too.
+        for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
+            connection.execute(text(f"SET LOCAL {limit} = 0"))
         connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
     context.configure(
         connection=connection,

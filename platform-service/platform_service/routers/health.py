@@ -1,37 +1,45 @@
 """Health: is the process alive, and can it do its work?"""
 
-from typing import Any
+import asyncio
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from platform_service.problems import RETRY_SOON, problem
+
+CHECK_SECONDS = 2  # within which the database must answer
 
 router = APIRouter(include_in_schema=False)
 
+_NEVER_CACHED = {"Cache-Control": "no-store"}
 _one_check_at_a_time = CapacityLimiter(1)
 
 
 @router.get("/livez")
-async def livez(response: Response) -> dict[str, str]:
+async def livez() -> Response:
     """Answer from the event loop alone: no database, no thread."""
-    response.headers["Cache-Control"] = "no-store"
-    return {"status": "up"}
+    return JSONResponse({"status": "up"}, headers=_NEVER_CACHED)
 
 
 @router.get("/readyz")
-async def readyz(request: Request, response: Response) -> dict[str, Any]:
+async def readyz(request: Request) -> Response:
     """Say 200 when the database answers with the schema this code needs, unless draining."""
-    state = request.app.state
-    checks = await to_thread.run_sync(state.database.check, limiter=_one_check_at_a_time)
-    ready = all(checks.values()) and not state.draining
-    response.headers["Cache-Control"] = "no-store"
-    if not ready:
-        response.status_code = 503
-        response.headers["Retry-After"] = "1"
-    return {
-        "status": _word(ready),
-        "checks": {name: _word(well) for name, well in checks.items()},
-    }
+    checks = await _check(request)
+    words = {name: "up" if well else "down" for name, well in checks.items()}
+    if all(checks.values()) and not request.app.state.draining:
+        return JSONResponse({"status": "up", "checks": words}, headers=_NEVER_CACHED)
+    headers = {**_NEVER_CACHED, **RETRY_SOON}
+    return problem(request, 503, "The service is not ready.", headers, checks=words)
 
 
-def _word(well: bool) -> str:
-    return "up" if well else "down"
+async def _check(request: Request) -> dict[str, bool]:
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            return await to_thread.run_sync(
+                request.app.state.database.check,
+                abandon_on_cancel=True,
+                limiter=_one_check_at_a_time,
+            )
+    except TimeoutError:
+        return {"database": False, "schema": False}

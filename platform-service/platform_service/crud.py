@@ -7,19 +7,21 @@ from pydantic import BaseModel, TypeAdapter
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Integer,
     Result,
     Row,
     Select,
     Table,
+    and_,
     bindparam,
     case,
     delete,
     func,
     insert,
     literal,
-    not_,
     select,
     true,
+    union_all,
     update,
 )
 from sqlalchemy.exc import IntegrityError
@@ -49,9 +51,11 @@ _SHOWN_OF_USER = (users.c.id, users.c.email, users.c.is_active, users.c.created_
 _GET_USER = select(*_SHOWN_OF_USER).where(users.c.id == bindparam("user_id"))
 _ARTICLES = select(*articles.c, users.c.email.label("owner_email")).join(users)
 _PUBLISHED = articles.c.is_published.is_(True)
+_DRAFT = articles.c.is_published.is_(False)
 _OWN = articles.c.owner_id == bindparam("caller_id")
 # CASE rather than OR: SQLite would collect all rows of both sides by their indexes and sort them.
 _PUBLISHED_OR_OWN = case((_PUBLISHED, true()), else_=_OWN)
+_LIMIT, _SKIP, _AFTER = (bindparam(name, type_=Integer) for name in ("limit", "skip", "after"))
 _GET_ARTICLE = _ARTICLES.where(articles.c.id == bindparam("article_id"), _PUBLISHED_OR_OWN)
 
 
@@ -167,11 +171,28 @@ def _list_query(
     from_start: bool, publication: bool | None, by_owner: bool, signed_in: bool
 ) -> Select[*tuple[Any, ...]]:
     """Build the query of a list once for each kind of page: that costs more than running it."""
-    conditions = _conditions(publication, by_owner, signed_in)
-    query = _ARTICLES.where(*conditions).order_by(articles.c.id).limit(bindparam("limit"))
+    if signed_in and publication is None and not by_owner:
+        return _published_and_own(from_start)
+    query = _ARTICLES.where(*_conditions(publication, by_owner, signed_in))
     if from_start:
-        return query.offset(bindparam("skip"))
-    return query.where(articles.c.id > bindparam("after"))
+        return query.order_by(articles.c.id).limit(_LIMIT).offset(_SKIP)
+    return query.where(articles.c.id > _AFTER).order_by(articles.c.id).limit(_LIMIT)
+
+
+def _published_and_own(from_start: bool) -> Select[*tuple[Any, ...]]:
+    """Merge two lists, each in the order of an index, however many drafts are other people's."""
+
+    def first(condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+        rows = select(articles).where(condition).order_by(articles.c.id)
+        if from_start:
+            return select(rows.limit(_SKIP + _LIMIT).subquery())
+        return select(rows.where(articles.c.id > _AFTER).limit(_LIMIT).subquery())
+
+    both = union_all(first(_PUBLISHED), first(and_(_DRAFT, _OWN))).subquery()
+    owned = both.join(users, users.c.id == both.c.owner_id)
+    query = select(*both.c, users.c.email.label("owner_email")).select_from(owned)
+    query = query.order_by(both.c.id).limit(_LIMIT)
+    return query.offset(_SKIP) if from_start else query
 
 
 def _filters(page: ArticlePage, caller: UserOut | None) -> tuple[bool | None, bool, bool]:
@@ -184,7 +205,7 @@ def _conditions(
     """Say which articles: each combination by what an index can find."""
     conditions = [articles.c.owner_id == bindparam("owner_id")] if by_owner else []
     if publication is False:
-        return [*conditions, not_(_PUBLISHED), _OWN]
+        return [*conditions, _DRAFT, _OWN]
     if publication is True or not signed_in:
         return [*conditions, _PUBLISHED]
     return [*conditions, _PUBLISHED_OR_OWN]

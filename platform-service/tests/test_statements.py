@@ -93,10 +93,9 @@ def test_what_is_refused_without_a_token_sends_none(
 
 ROWS = 1_000_000
 BATCH = 50_000
+MERGED = ["/articles/", "/articles/?after=900000"]  # of two lists: a page of each is sorted
 PLANNED = [
     "/articles/500000",
-    "/articles/",
-    "/articles/?after=900000",
     "/articles/?is_published=true&after=900000",
     "/articles/?is_published=false",
     "/articles/?owner_id=7",
@@ -131,7 +130,7 @@ def test_no_page_of_a_million_articles_reads_them_all(
     subtests: pytest.Subtests,
 ) -> None:
     explain = "EXPLAIN" if database.writer.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
-    for path in [*PLANNED, "/users/?after=500"]:
+    for path in [*PLANNED, *MERGED, "/users/?after=500"]:
         statements.clear()
         assert client.get(path, headers=ann.headers).status_code == 200
         for statement, values in list(statements):
@@ -139,5 +138,6 @@ def test_no_page_of_a_million_articles_reads_them_all(
                 rows = connection.exec_driver_sql(f"{explain} {statement}", values).all()
                 plan = "\n".join(str(row) for row in rows)
                 assert "Seq Scan on articles" not in plan, plan
-                assert "TEMP B-TREE" not in plan, plan
-                assert "Sort" not in plan, plan
+                assert "SCAN articles" not in plan, plan
+                sorts = "TEMP B-TREE" in plan or "Sort  (" in plan
+                assert path in MERGED or not sorts, plan

@@ -1,6 +1,7 @@
 """A request's body on its way from the client to the upstream."""
 
 import asyncio
+from contextlib import suppress
 
 from gateway.connection import Connection
 from gateway.problems import Problem, Receive, Scope
@@ -34,12 +35,10 @@ class Body:
 
     async def gather(self) -> None:
         """Wait a moment for all of a small body, so that a slow client holds no upstream."""
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(GATHER_TIMEOUT):
                 while not (self.ended or self.expects) and self._received < GATHERED:
                     await self._read()
-        except TimeoutError:
-            return
 
     def taken(self) -> bytes:
         """Return what was read, framed for the upstream."""

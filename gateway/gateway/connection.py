@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import httptools
@@ -159,13 +160,11 @@ class Connection(asyncio.Protocol):
 
     def _rescue(self) -> None:
         """Read an answer that came before a write failed: an early refusal, most likely."""
-        try:
+        with suppress(OSError):
             descriptor = os.dup(self._transport.get_extra_info("socket").fileno())
             with socket.socket(fileno=descriptor) as last:
                 while data := last.recv(HIGH_WATER, socket.MSG_DONTWAIT):
                     self.data_received(data)
-        except OSError:
-            return
 
     # What the parser calls.
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 import re
 import time
 from collections import Counter
@@ -13,12 +12,11 @@ from typing import Any
 import httpx
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
+from pydantic_core import from_json
 
 from gateway.config import Route
-from gateway.fetch import MISSHAPEN, fetch_json
+from gateway.fetch import fetch
 from gateway.paths import matcher
-
-logger = logging.getLogger(__name__)
 
 Document = dict[str, Any]
 
@@ -66,15 +64,16 @@ class Documents:
 
     async def _refresh(self, service: str) -> str:
         """Fetch a service's document; return what to say of it if it gives none."""
-        try:
-            url = f"{self._base_urls[service]}/openapi.json"
-            copy = await fetch_json(self._client, url, FETCH_TIMEOUT)
+
+        def keep(answer: bytes) -> None:
+            copy = from_json(answer, allow_inf_nan=False)
             merge({service: copy}, self._routes)  # what cannot be merged is no better than none
-        except MISSHAPEN as error:
-            logger.warning("%s: no document: %s", service, type(error.__cause__ or error).__name__)
-            return f"\n\n**{service} does not answer: its routes are missing or may have changed.**"
-        self._copies[service] = copy
-        return ""
+            self._copies[service] = copy
+
+        url = f"{self._base_urls[service]}/openapi.json"
+        if await fetch(self._client, url, FETCH_TIMEOUT, keep):
+            return ""
+        return f"\n\n**{service} does not answer: its routes are missing or may have changed.**"
 
 
 def merge(documents: Mapping[str, Document], routes: Sequence[Route]) -> Document:

@@ -1,39 +1,27 @@
-"""What the services say of themselves, fetched whole and in time or not at all."""
+"""What the services say of themselves: fetched in time and of use, or not at all."""
 
 import asyncio
-from typing import Any
+import logging
+from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import httpx
-from aiohttp import ClientError
-from pydantic_core import from_json
+
+logger = logging.getLogger(__name__)
 
 
-class Unusable(Exception):  # noqa: N818 - a state of the service, not a fault here
-    """No good answer came in time."""
+async def fetch(
+    client: httpx.AsyncClient, url: str, seconds: float, use: Callable[[bytes], object]
+) -> bool:
+    """Have an answer used; tell whether all of it came in so many seconds and was good for that.
 
-
-# What comes of reading JSON that has another shape than it should.
-MISSHAPEN = (Unusable, AttributeError, LookupError, TypeError, ValueError)
-
-
-async def fetch(client: httpx.AsyncClient, url: str, seconds: float) -> bytes:
-    """Return what is at a URL, in so many seconds from the first byte to the last.
-
-    Raises:
-        Unusable: it is not there, or comes too slowly, or not in HTTP.
+    Whatever a service answers, in HTTP or not, and whatever using it raises, is only logged.
     """
     try:
         async with asyncio.timeout(seconds):
-            return (await client.get(url)).raise_for_status().content
-    except (httpx.HTTPError, ClientError, OSError) as error:  # the transport maps not all of them
-        raise Unusable(type(error).__name__) from error
-
-
-async def fetch_json(client: httpx.AsyncClient, url: str, seconds: float) -> Any:
-    """Return the JSON at a URL, of a bounded depth.
-
-    Raises:
-        Unusable: as for fetch().
-        ValueError: it is no such JSON.
-    """
-    return from_json(await fetch(client, url, seconds), allow_inf_nan=False)
+            answer = (await client.get(url)).raise_for_status()
+        use(answer.content)
+    except Exception as error:  # noqa: BLE001 - as is said above
+        logger.warning("%s is of no use: %s", urlsplit(url).path, type(error).__name__)
+        return False
+    return True

@@ -8,7 +8,7 @@ import httpx
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from gateway.fetch import Unusable, fetch
+from gateway.fetch import fetch
 
 MAX_AGE = 1.0  # seconds that an answer is good for
 TIMEOUT = 2.0
@@ -31,17 +31,12 @@ class Health:
         """Return whether each upstream is ready, as it was at most a second ago."""
         async with self._lock:
             if time.monotonic() - self._asked_at > MAX_AGE:
-                answers = await asyncio.gather(*map(self._ask, self._base_urls.values()))
+                urls = [f"{url}/readyz" for url in self._base_urls.values()]
+                asked = (fetch(self._client, url, TIMEOUT, bool) for url in urls)
+                answers = await asyncio.gather(*asked)
                 self._statuses = dict(zip(self._base_urls, answers, strict=True))
                 self._asked_at = time.monotonic()
         return self._statuses
-
-    async def _ask(self, url: str) -> bool:
-        try:
-            await fetch(self._client, f"{url}/readyz", TIMEOUT)
-        except Unusable:
-            return False
-        return True
 
 
 @router.api_route("/livez", methods=["GET", "HEAD"])

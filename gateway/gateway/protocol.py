@@ -174,8 +174,6 @@ class Protocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
             self.cycle.message_event.set()
         else:
-            if not self._in_head:
-                self.on_message_begin()
             self.url = self.url[: self.limits.max_target]
             # Before its line is whole, a request has no method, though the parser names one.
             method = self.parser.get_method().decode() if self.headers else ""
@@ -193,7 +191,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_broken_off(self, *, is_seen: bool) -> None:
         """Close in the middle of a response, with a reset if nothing else tells the client."""
-        self._take_no_more(self.limits.send_timeout)
+        self.timeout_keep_alive_handler()
         if not is_seen:
             sock = self.transport.get_extra_info("socket")
             sock.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
@@ -202,15 +200,12 @@ class Protocol(HttpToolsProtocol):
     def timeout_keep_alive_handler(self) -> None:
         """Close, but let the client take what was written and finish what it sends."""
         slow = self.transport.get_write_buffer_size() > 0
-        self._take_no_more(self.limits.send_timeout if slow else LINGER)
+        self._is_deaf = True
+        self._due = self.loop.time() + (self.limits.send_timeout if slow else LINGER)
+        self.pipeline.clear()
         self.flow.resume_reading()
         if not self.transport.is_closing():
             self.transport.write_eof()
-
-    def _take_no_more(self, seconds: float) -> None:
-        self._is_deaf = True
-        self._due = self.loop.time() + seconds
-        self.pipeline.clear()
 
     def check(self, now: float) -> None:
         """Close, or answer 408, when the client has left or taken too long."""

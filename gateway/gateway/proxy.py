@@ -16,7 +16,7 @@ from gateway.logs import AccessLog
 from gateway.metrics import Metrics
 from gateway.paths import is_unsafe, matcher
 from gateway.problems import RETRY_SOON, UNFORESEEN, Headers, Problem, Receive, Scope, Send
-from gateway.tokens import KeysUnavailable, TokenVerifier, Unauthorized
+from gateway.tokens import TokenVerifier
 from gateway.upstream import Upstream
 
 logger = logging.getLogger(__name__)
@@ -149,7 +149,8 @@ class Exchange:
         await self._count()
         signed_in = self._route is not None and self._route.writes == "signed-in"
         if signed_in and self._method not in READING:
-            await self._verify()
+            sent = headers.values(self._headers, b"authorization")
+            await self._proxy.verifier.verify(sent[0] if len(sent) == 1 else None)
 
     async def _count(self) -> None:
         if self._proxy.settings.rate_limit == "off" or self._path in UNCOUNTED:
@@ -161,15 +162,6 @@ class Exchange:
             self._proxy.metrics.limited(self._label)
             retry_after = (b"retry-after", b"%d" % decision.retry_after)
             raise Problem(429, "There were too many requests; try again later.", retry_after)
-
-    async def _verify(self) -> None:
-        authorization = headers.values(self._headers, b"authorization")
-        try:
-            await self._proxy.verifier.verify(authorization[0] if len(authorization) == 1 else None)
-        except Unauthorized as error:
-            raise Problem(401, str(error), (b"www-authenticate", b"Bearer")) from None
-        except KeysUnavailable:
-            raise Problem(503, "Tokens cannot be checked at the moment.", RETRY_SOON) from None
 
     async def _forward(self, route: config.Route) -> None:
         upstream = self._proxy.upstreams[route.upstream]

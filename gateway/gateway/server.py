@@ -34,8 +34,8 @@ class Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Look at the deadlines."""
         now = asyncio.get_running_loop().time()
-        for connection in self._connections():
-            connection.check(now)
+        for connection in list(self.server_state.connections):
+            cast("Protocol", connection).check(now)
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[Any] | None = None) -> None:
@@ -47,11 +47,8 @@ class Server(uvicorn.Server):
                 await asyncio.sleep(TICK)
         await super().shutdown(sockets)
         ticking.cancel()
-        for connection in self._connections():
+        for connection in list(self.server_state.connections):
             connection.transport.abort()
-
-    def _connections(self) -> list[Protocol]:
-        return cast("list[Protocol]", list(self.server_state.connections))
 
     async def _keep_ticking(self) -> None:
         for tick in count():

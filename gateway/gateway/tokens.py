@@ -1,34 +1,33 @@
 """Bearer tokens (RFC 6750), verified with the keys that the platform publishes (RFC 7517)."""
 
 import asyncio
-import logging
 import time
 from functools import lru_cache
 
 import httpx
 import jwt
+from pydantic_core import from_json
 
 from gateway.config import Settings
-from gateway.fetch import MISSHAPEN, fetch_json
-
-logger = logging.getLogger(__name__)
+from gateway.fetch import fetch
+from gateway.problems import RETRY_SOON, Problem
 
 KEYS_MAX_AGE = 300.0  # seconds until the keys are fetched anew in the background
 REFRESH_INTERVAL = 2.0  # seconds between two fetches, whatever key ids are asked for
 FETCH_TIMEOUT = 3.0
 VERIFIED_TOKENS = 10_000
+UNJUDGED = (503, "Tokens cannot be checked at the moment.", RETRY_SOON)
 
 
-class Unauthorized(Exception):  # noqa: N818 - the status, as RFC 9110 names it
-    """The request needs a valid token; the text is one sentence that echoes nothing sent."""
+class Unauthorized(Problem):
+    """The request needs a valid token; the detail echoes nothing sent."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(401, detail, (b"www-authenticate", b"Bearer"))
 
 
 class UnknownKey(Unauthorized):
     """The token names a key that was not published when the keys were fetched."""
-
-
-class KeysUnavailable(Exception):  # noqa: N818 - a state, not a fault
-    """No key was ever fetched, so that no token can be judged."""
 
 
 class TokenVerifier:
@@ -52,7 +51,7 @@ class TokenVerifier:
 
         Raises:
             Unauthorized: there is no token or it is not valid.
-            KeysUnavailable: the platform has not answered yet.
+            Problem: no key was ever fetched, so that no token can be judged.
         """
         token = _bearer_token(authorization)
         if time.monotonic() - self._asked_at > KEYS_MAX_AGE:
@@ -62,7 +61,7 @@ class TokenVerifier:
         except UnknownKey:
             await asyncio.shield(self._start_refresh())  # it goes on for others if this one leaves
             if not self._keys:
-                raise KeysUnavailable from None
+                raise Problem(*UNJUDGED) from None
             expiry = self._expiry(token)
         if expiry <= time.time():
             raise Unauthorized("The token has expired.")
@@ -99,12 +98,11 @@ class TokenVerifier:
     async def _fetch(self) -> None:
         await asyncio.sleep(self._asked_at + REFRESH_INTERVAL - time.monotonic())
         self._asked_at = time.monotonic()
-        try:
-            published = await fetch_json(self._client, self._jwks_url, FETCH_TIMEOUT)
-            self._keys = {key.key_id: key for key in jwt.PyJWKSet.from_dict(published)}
-        except (jwt.PyJWTError, *MISSHAPEN) as error:
-            logger.warning("keys not fetched: %s", type(error.__cause__ or error).__name__)
-            return
+        await fetch(self._client, self._jwks_url, FETCH_TIMEOUT, self._take)
+
+    def _take(self, published: bytes) -> None:
+        keys = jwt.PyJWKSet.from_dict(from_json(published))
+        self._keys = {key.key_id: key for key in keys}
         self._expiry.cache_clear()  # a key that was withdrawn vouches for nothing
 
 

@@ -93,6 +93,26 @@ def test_what_follows_a_request_does_not_cost_its_answer(
         assert read_all(sock).startswith(b"HTTP/1.1 200 ")
 
 
+@pytest.mark.parametrize("garbage", [b"\x16\x03\x01", b"GET /posts HTTP/1.1\r\nHost : a\r\n\r\n"])
+def test_garbage_behind_a_request_is_refused_after_its_answer(pair: Pair, garbage: bytes) -> None:
+    gateway, _ = pair
+    with gateway.connect() as sock:
+        sock.sendall(GET + garbage)
+        answers = read_all(sock).split(b"HTTP/1.1 ")
+    assert [answer[:3] for answer in answers] == [b"", b"200", b"400"]
+
+
+def test_a_body_that_turns_into_garbage_after_the_answer_does_no_harm(pair: Pair) -> None:
+    gateway, raw = pair
+    raw.script = lambda sock, _: sock.sendall(OK)
+    head = b"POST /users HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
+    with gateway.connect() as sock:
+        sock.sendall(head)
+        assert read_head(sock)[1] == b"ok"
+        sock.sendall(b"zz\r\n")
+        assert read_all(sock) == b""
+
+
 # Clients that read nothing.
 
 

@@ -6,7 +6,6 @@ import time
 import uuid
 
 from fastapi import Request
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -16,7 +15,7 @@ from blog_service.problems import internal_error
 logger = logging.getLogger(__name__)
 
 BODY_LIMIT = 2 * 1024 * 1024
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 # Decoded, a router would take the one for a slash and not see the other at the end.
 _MISLEADING = re.compile(rb"%(2f|0a)", re.IGNORECASE)
 
@@ -33,7 +32,8 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request_id.set(_accept_or_new(Headers(scope=scope).get("x-request-id")))
+        id_of_request = _accept_or_new(dict(scope["headers"]).get(b"x-request-id", b""))
+        request_id.set(id_of_request)
         started = time.perf_counter()
         status = 0
 
@@ -41,10 +41,9 @@ class RequestMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-ID"] = request_id.get() or ""
+                message["headers"].append((b"x-request-id", id_of_request.encode()))
                 if scope["app"].state.draining:
-                    headers["Connection"] = "close"
+                    message["headers"].append((b"connection", b"close"))
             await send(message)
 
         try:
@@ -69,8 +68,8 @@ class RequestMiddleware:
         }
 
 
-def _accept_or_new(sent: str | None) -> str:
-    return sent if sent and _REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
+def _accept_or_new(sent: bytes) -> str:
+    return sent.decode() if _REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
 
 
 def _limited(receive: Receive) -> Receive:

@@ -56,7 +56,8 @@ class Database:
             # A pool each: to switch one connection between the two costs more than the query.
             postgresql = {"pool_size": CONNECTIONS, "connect_args": POSTGRESQL_OPTIONS, **OPTIONS}
             self.writer = create_engine(url, **postgresql)
-            self.reader = create_engine(url, isolation_level="AUTOCOMMIT", **postgresql)
+            autocommit: Any = {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None}
+            self.reader = create_engine(url, **autocommit, **postgresql)
             for engine in (self.writer, self.reader):
                 event.listen(engine, "checkout", _refuse_closed)
         self.reader_threads = ThreadPoolExecutor(READERS, "reader")

@@ -150,8 +150,9 @@ def test_a_restart_of_the_database_between_two_requests_is_not_noticed(
 
 
 @pytest.fixture
-def hanging(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The database takes what is sent and answers nothing, as one does that is paused."""
+def hanging(database: Database, ann: User, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Once Ann is there, the database takes what is sent and answers nothing, as if paused."""
+    assert ann
     monkeypatch.setattr("platform_service.database.PATIENCE", 0.2)
     monkeypatch.setattr("platform_service.routers.health.CHECK_SECONDS", 0.2)
     paused = threading.Event()

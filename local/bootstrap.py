@@ -18,6 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from die_with_parent import end_with_make
+
 if sys.version_info < (3, 11):  # noqa: UP036 - an older Python is the very case to speak about
     sys.exit(
         f"Python 3.11 or newer is needed, and {sys.executable} is {sys.version.split()[0]}: "
@@ -35,6 +37,7 @@ INSTALLER_SETTINGS = {"UV_PYTHON_DOWNLOADS": "never", "PIP_USER": "0", "PIP_RETR
 
 def main() -> None:
     """Make the environment if it is not up to date; run the command given, if any."""
+    end_with_make()
     try:
         with one_at_a_time():
             if not is_up_to_date():

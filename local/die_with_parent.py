@@ -7,6 +7,7 @@ Other systems have no such thing: there only a parent that ends in order stops i
 
 import ctypes
 import os
+import signal
 import sys
 
 PR_SET_PDEATHSIG = 1
@@ -15,12 +16,22 @@ PR_SET_PDEATHSIG = 1
 def main() -> None:
     """Ask for the signal, then become the command."""
     parent, signal_number, command = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
+    ask_for_signal(signal_number, parent)
+    os.execvp(command[0], command)
+
+
+def end_with_make() -> None:
+    """Be asked to stop when make ends, if that started this process, however it ends."""
+    if "MAKELEVEL" in os.environ:
+        ask_for_signal(signal.SIGTERM, os.getppid())
+
+
+def ask_for_signal(signal_number: int, parent: int) -> None:
+    """Have Linux send this process a signal at its parent's end; exit if that was earlier."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal_number)
-    # The parent may have ended before the kernel was asked.
     if os.getppid() != parent:
         sys.exit("The parent process has ended.")
-    os.execvp(command[0], command)
 
 
 if __name__ == "__main__":

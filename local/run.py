@@ -8,13 +8,13 @@ import json
 import os
 import socket
 import sys
-import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 import data
+from die_with_parent import end_with_make
 from postgres import Postgres, UnavailableError
 from process import FailedError, Program, StoppedError, Supervisor, say
 
@@ -23,18 +23,38 @@ HOST = "127.0.0.1"
 LAST_PORT = 65535
 READY_SECONDS = 60.0
 ASK_SECONDS = 0.5  # each question is a line in three logs
+# Not through a proxy, whatever the environment names.
+DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def main() -> None:
     """Run until asked to stop (exit code 0) or something fails (exit code 1 and one sentence)."""
+    end_with_make()
     os.umask(0o077)  # the data are their owner's alone
-    folder = Path(os.environ.get("INKWELL_DATA") or ROOT / ".data").resolve()
     try:
-        port = gateway_port()
+        refuse_arguments()
+        folder, port = data_folder(), gateway_port()
         with data.held(folder) as lock:
             supervise(Supervisor(keep_open=[lock]), folder, port)
     except (FailedError, OSError) as error:
         sys.exit(f"make run: {error}")
+
+
+def refuse_arguments() -> None:
+    if sys.argv[1:]:
+        raise FailedError(
+            f"{sys.argv[1]} is not taken: settings are variables, such as INKWELL_DATA."
+        )
+
+
+def data_folder() -> Path:
+    """The folder asked for. Raises FailedError where it cannot stand in a SQLite URL."""
+    folder = Path(os.environ.get("INKWELL_DATA") or ROOT / ".data").resolve()
+    if "?" in str(folder):
+        raise FailedError(
+            f"The data folder {folder} cannot be used: a ? in its path ends SQLite's URL."
+        )
+    return folder
 
 
 def supervise(supervisor: Supervisor, folder: Path, port: int) -> None:
@@ -149,7 +169,7 @@ def free_ports(count: int) -> list[int]:
 def is_ready(port: int) -> bool:
     """Whether the gateway is up and finds both services up."""
     try:
-        with urllib.request.urlopen(f"http://{HOST}:{port}/readyz", timeout=5) as answer:
+        with DIRECTLY.open(f"http://{HOST}:{port}/readyz", timeout=5) as answer:
             checks = json.load(answer)["checks"]
     except (OSError, ValueError):  # refused, or 503 while nothing is up yet
         return False

@@ -5,26 +5,32 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-RUN = Path(__file__).resolve().parents[1] / "run.py"
+RUN = [sys.executable, str(Path(__file__).resolve().parents[1] / "run.py")]
 
 
 class Stack:
-    """`python local/run.py` with a data folder and a port of its own."""
+    """`python local/run.py` with a data folder and a port of its own; or a command that runs it."""
 
-    def __init__(self, folder: Path, port: int, data: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        port: int,
+        data: Path | None = None,
+        command: Sequence[str] = RUN,
+        **variables: str,
+    ) -> None:
         self.log = folder / f"log-{port}"
         environment = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name != "MAKELEVEL"},
             "GATEWAY_PORT": str(port),
             "INKWELL_DATA": str(data or folder / "data"),
+            **variables,
         }
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, str(RUN)], stdout=log, stderr=log, env=environment
-            )
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
 
     @property
     def output(self) -> str:

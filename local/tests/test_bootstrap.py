@@ -16,7 +16,8 @@ UNREACHABLE = {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_FIND_LIN
 def copy(tmp_path: Path) -> Path:
     """A tree with nothing but what the environment is made from."""
     (tmp_path / "local").mkdir()
-    shutil.copy(ROOT / "local" / "bootstrap.py", tmp_path / "local")
+    for script in ("bootstrap.py", "die_with_parent.py"):
+        shutil.copy(ROOT / "local" / script, tmp_path / "local")
     shutil.copy(ROOT / "requirements-dev.txt", tmp_path)
     return tmp_path
 

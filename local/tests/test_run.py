@@ -1,12 +1,14 @@
 """The stack as its user sees it: it starts, says what is wrong, and leaves nothing behind."""
 
 import os
+import shlex
+import shutil
 import signal
 import socket
 from pathlib import Path
 
 import pytest
-from processes import Stack, alive, descendants, eventually
+from processes import RUN, Stack, alive, descendants, eventually
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
 
@@ -47,6 +49,42 @@ def test_when_it_is_killed_no_process_is_left_and_it_starts_again(
         again.stop()
 
 
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+def test_when_make_is_killed_no_process_is_left(tmp_path: Path, port: int) -> None:
+    (tmp_path / "Makefile").write_text(f"run:\n\t{shlex.join(RUN)}\n")
+    stack = Stack(tmp_path, port, command=["make", "-C", str(tmp_path), "run"])
+    children = {}
+    try:
+        eventually(stack.is_up)
+        children = descendants(stack.process.pid)
+    finally:
+        stack.process.kill()
+        stack.await_end()
+    eventually(lambda: not alive(set(children)))
+
+
+def test_without_make_it_outlives_the_shell_that_started_it(tmp_path: Path, port: int) -> None:
+    shell = ["sh", "-c", f"nohup {shlex.join(RUN)} & echo $! >{tmp_path / 'pid'}"]
+    stack = Stack(tmp_path, port, command=shell)
+    assert stack.await_end() == 0
+    started = int((tmp_path / "pid").read_text())
+    try:
+        eventually(lambda: "Inkwell is running" in stack.output)
+    finally:
+        os.kill(started, signal.SIGTERM)
+        eventually(lambda: not alive({started}))
+    assert "Stopped." in stack.output
+
+
+def test_a_proxy_in_the_environment_does_not_matter(tmp_path: Path, port: int) -> None:
+    nobody = "http://127.0.0.1:9"
+    stack = Stack(tmp_path, port, http_proxy=nobody, HTTP_PROXY=nobody, no_proxy="", NO_PROXY="")
+    try:
+        eventually(stack.is_up)
+    finally:
+        stack.stop()
+
+
 def test_a_part_that_dies_ends_everything_with_its_name(stack: Stack) -> None:
     children = descendants(stack.process.pid)
     os.kill(
@@ -78,6 +116,19 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path, port: i
     stack = Stack(tmp_path, port, data=tmp_path / "file" / "data")
     assert stack.await_end() == 1
     assert_one_sentence(stack, "cannot be written")
+
+
+def test_a_folder_that_a_url_cannot_name_is_one_sentence(tmp_path: Path, port: int) -> None:
+    stack = Stack(tmp_path, port, data=tmp_path / "why?")
+    assert stack.await_end() == 1
+    assert_one_sentence(stack, f"{tmp_path / 'why?'} cannot be used")
+    assert not (tmp_path / "why?").exists()
+
+
+def test_an_argument_is_one_sentence(tmp_path: Path, port: int) -> None:
+    stack = Stack(tmp_path, port, command=[*RUN, "--data", "elsewhere"])
+    assert stack.await_end() == 1
+    assert_one_sentence(stack, "--data is not taken")
 
 
 def assert_one_sentence(stack: Stack, words: str) -> None:

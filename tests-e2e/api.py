@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from deployment import Deployment, Foreign
 from inspection import inspect, skip_when_limited
 
 PASSWORD = "correct horse battery staple"
@@ -26,10 +27,16 @@ class User:
         return {"Authorization": f"Bearer {self.token}"}
 
 
-def client(url: str, foreign: bool) -> httpx.Client:
+def client(deployment: Deployment, timeout: float = 5, connections: int = 100) -> httpx.Client:
     """A client that fails the test when an answer breaks one of the rules for all answers."""
-    hooks = [skip_when_limited, inspect] if foreign else [inspect]
-    return httpx.Client(base_url=url, timeout=5, event_hooks={"response": hooks})
+    foreign = isinstance(deployment, Foreign)
+    return httpx.Client(
+        base_url=deployment.url,
+        timeout=timeout,
+        limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+        event_hooks={"response": [skip_when_limited, inspect] if foreign else [inspect]},
+        trust_env=foreign,  # no proxy leads to a deployment on this machine
+    )
 
 
 def word() -> str:

@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterator
 import httpx
 import pytest
 from api import User, client, new_user
-from deployment import Containers, Deployment, Foreign, choose, running
+from deployment import Containers, Deployment, choose, running
 from wire import Wire
 
 CHOSEN = pytest.StashKey[Deployment]()
@@ -52,7 +52,7 @@ def containers(pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> C
 @pytest.fixture(scope="session")
 def api(deployment: Deployment) -> Iterator[httpx.Client]:
     """A client without credentials."""
-    with client(deployment.url, isinstance(deployment, Foreign)) as api:
+    with client(deployment) as api:
         yield api
 
 

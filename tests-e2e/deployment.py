@@ -16,7 +16,8 @@ import httpx
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-LONG_RUNNING = ("gateway", "blog-service", "platform-service", "platform-db")
+PARTS = ("gateway", "blog-service", "platform-service")
+LONG_RUNNING = (*PARTS, "platform-db")
 
 
 def free_port() -> int:
@@ -49,12 +50,12 @@ class Containers:
 
     kind = "containers"
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "e2e") -> None:
         port = str(free_port())
         self.url = f"http://127.0.0.1:{port}"
         self.environment = {
             **os.environ,
-            "COMPOSE_PROJECT_NAME": f"inkwell-e2e-{os.getpid()}",
+            "COMPOSE_PROJECT_NAME": f"inkwell-{name}-{os.getpid()}",
             "GATEWAY_PORT": port,
             "GATEWAY_RATE_LIMIT": "off",
         }
@@ -67,7 +68,7 @@ class Containers:
         self.compose("up", "--wait", *arguments)
 
     def stop(self) -> None:
-        self.compose("down", "--volumes", "--rmi", "local", "--remove-orphans")
+        self.compose("down", "--volumes", "--remove-orphans")
 
     def log(self) -> str:
         return self.compose("logs", "--tail", "20")
@@ -92,21 +93,23 @@ class Processes:
     kind = "processes"
 
     def __init__(self) -> None:
-        port = str(free_port())
-        self.url = f"http://127.0.0.1:{port}"
-        self.folder = Path(tempfile.mkdtemp(prefix="inkwell-e2e-"))
-        self.environment = {
-            **os.environ,
-            "GATEWAY_PORT": port,
-            "GATEWAY_RATE_LIMIT": "off",
-        }
+        self.port = str(free_port())
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.folder: Path | None = None
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="inkwell-e2e-"))
+        environment = {
+            **os.environ,
+            "GATEWAY_PORT": self.port,
+            "GATEWAY_RATE_LIMIT": "off",
+            "INKWELL_DATA": str(self.folder / "data"),
+        }
         with (self.folder / "log").open("wb") as log:
-            command = [sys.executable, "local/run.py", "--data", str(self.folder / "data")]
+            command = [sys.executable, "local/run.py"]
             self.process = subprocess.Popen(
-                command, cwd=ROOT, env=self.environment, stdout=log, stderr=log
+                command, cwd=ROOT, env=environment, stdout=log, stderr=log
             )
         eventually(self.is_ready, within=300)
 
@@ -114,7 +117,8 @@ class Processes:
         assert self.process is not None
         assert self.process.poll() is None, "local/run.py has ended"
         try:
-            checks = httpx.get(f"{self.url}/readyz", timeout=5).json()["checks"]
+            answer = httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False)
+            checks = answer.json()["checks"]
         except (httpx.TransportError, ValueError, KeyError):
             return False
         return set(checks.values()) == {"up"}
@@ -123,9 +127,12 @@ class Processes:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             self.process.wait(timeout=60)
-        shutil.rmtree(self.folder)
+        if self.folder is not None:
+            shutil.rmtree(self.folder)
 
     def log(self) -> str:
+        if self.folder is None:
+            return ""
         return "\n".join((self.folder / "log").read_text(errors="replace").splitlines()[-60:])
 
 
@@ -177,12 +184,15 @@ def has_engine() -> bool:
 def running(deployment: Deployment) -> Iterator[Deployment]:
     """The deployment, brought up and torn down. A failed start ends the whole run."""
     try:
-        deployment.start()
-    except (AssertionError, OSError, subprocess.TimeoutExpired, httpx.HTTPError) as error:
-        log = deployment.log()
-        deployment.stop()
-        pytest.exit(f"{log}\n{deployment.kind} did not start: {error}", returncode=1)
-    try:
+        start(deployment)
         yield deployment
     finally:
         deployment.stop()
+
+
+def start(deployment: Deployment) -> None:
+    try:
+        deployment.start()
+    except (AssertionError, OSError, subprocess.TimeoutExpired, httpx.HTTPError) as error:
+        log = deployment.log()
+        pytest.exit(f"{log}\n{deployment.kind} did not start: {error}", returncode=1)

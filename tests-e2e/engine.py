@@ -10,7 +10,7 @@ Inspected = dict[str, Any]
 
 
 def docker(*arguments: str) -> str:
-    return run(["docker", *arguments], dict(os.environ))
+    return run(["docker", *arguments], dict(os.environ), timeout=300)
 
 
 def inspected(ids: list[str]) -> list[Inspected]:

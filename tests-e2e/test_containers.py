@@ -1,9 +1,12 @@
 """What `docker inspect` says of every container: that it may do only what it must."""
 
 import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from deployment import LONG_RUNNING, Containers
+from deployment import LONG_RUNNING, PARTS, ROOT, Containers
 from engine import Inspected, docker, inspected, name_of
 
 # What the official image of PostgreSQL may need to own its data folder and to step down.
@@ -75,6 +78,15 @@ def test_every_long_running_container_is_watched_and_started_again(
         assert container["Config"].get("StopTimeout", 10) > 2, name_of(container)
 
 
+def test_a_proxy_in_the_environment_makes_no_container_unhealthy(
+    long_running: list[Inspected],
+) -> None:
+    proxies = [f"--env={name}=http://127.0.0.1:9" for name in ("http_proxy", "HTTP_PROXY")]
+    for container in long_running:
+        _, *check = container["Config"]["Healthcheck"]["Test"]
+        docker("exec", *proxies, container["Id"], *check)
+
+
 def test_a_one_shot_ends_well_and_is_not_started_again(one_shots: list[Inspected]) -> None:
     for container in one_shots:
         assert container["HostConfig"]["RestartPolicy"]["Name"] == "no", name_of(container)
@@ -105,6 +117,12 @@ def test_no_secret_is_in_an_environment_a_label_a_command_or_an_image(
         assert secret not in shown
 
 
+def test_the_superuser_of_the_database_has_no_password(containers: Containers) -> None:
+    sql = "SELECT rolname FROM pg_authid WHERE rolcanlogin AND rolpassword IS NULL"
+    psql = ("psql", "--username=postgres", "--tuples-only", "--no-align", f"--command={sql}")
+    assert containers.compose("exec", "-T", "platform-db", *psql).split() == ["postgres"]
+
+
 def mounts(container: Inspected) -> dict[str, bool]:
     """The named volumes that the container mounts, and whether it may write to them."""
     return {m["Name"]: m["RW"] for m in container["Mounts"] if m["Type"] == "volume"}
@@ -128,3 +146,26 @@ def test_no_container_changes_or_watches_the_host(all_of_them: list[Inspected]) 
         assert not [m for m in container["Mounts"] if m["Type"] == "bind" and m["RW"]]
         assert "docker.sock" not in str(container["Mounts"])
         assert "host" not in (host["NetworkMode"], host["PidMode"], host["IpcMode"])
+
+
+@pytest.fixture(params=PARTS)
+def strict_copy(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A part's folder as a clone under `umask 077` has it, but for what would be installed anew."""
+    copy = shutil.copytree(ROOT / request.param, tmp_path / request.param, symlinks=True)
+    for path in copy.rglob("*"):
+        if not path.match("requirements*.txt"):
+            path.chmod(0o700 if path.is_dir() else 0o600)
+    return Path(copy)
+
+
+@pytest.fixture(params=["runtime", "test"])
+def image(request: pytest.FixtureRequest, strict_copy: Path) -> Iterator[str]:
+    image = docker("build", "--quiet", "--target", request.param, str(strict_copy)).strip()
+    yield image
+    docker("image", "rm", image)
+
+
+@pytest.mark.usefixtures("containers")
+def test_the_modes_of_a_clone_keep_no_container_out_of_its_files(image: str) -> None:
+    barred = ("!", "-readable", "-o", "-type", "d", "!", "-executable")
+    assert docker("run", "--rm", image, "find", "/app", *barred) == ""

@@ -7,6 +7,7 @@ import httpx
 import jwt
 import pytest
 from api import PASSWORD, User, everything, named, sign_in, word, write_article, write_post
+from openapi_spec_validator import validate
 from samples import ARTICLE, GATEWAY_PAGES, LISTS, METHODS, READS, ROUTES, Route, valid_body
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
@@ -301,6 +302,10 @@ def test_the_documentation_lists_every_route_and_loads_nothing_from_elsewhere(
     assert "/posts" not in listed
     assert not re.search(r"""(src|href)=["'](https?:)?//""", api.get("/docs").text)
     assert "/docs" in api.get("/").text
+
+
+def test_the_document_of_all_routes_is_valid_openapi(api: httpx.Client) -> None:
+    validate(api.get("/openapi.json").json())
 
 
 @pytest.mark.parametrize("path", ["/posts/", "/articles/", "/users/me", "/livez", "/nothing", "/"])

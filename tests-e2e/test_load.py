@@ -4,27 +4,20 @@ import asyncio
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import httpx
 import pytest
-from api import User, everything, word, write_article, write_post
-from deployment import Containers, Deployment, Foreign, eventually
-from inspection import inspect, skip_when_limited
+from api import User, client, everything, word, write_article, write_post
+from deployment import Containers, Deployment, eventually
 from wire import Wire
 
 
-@contextmanager
-def many(deployment: Deployment, clients: int) -> Iterator[httpx.Client]:
+def many(deployment: Deployment, clients: int) -> httpx.Client:
     """A client with a connection for each of many threads."""
-    limits = httpx.Limits(max_connections=clients, max_keepalive_connections=clients)
-    hooks = [skip_when_limited, inspect] if isinstance(deployment, Foreign) else [inspect]
-    with httpx.Client(
-        base_url=deployment.url, limits=limits, timeout=30, event_hooks={"response": hooks}
-    ) as api:
-        yield api
+    return client(deployment, timeout=30, connections=clients)
 
 
 @pytest.mark.parametrize("path", ["/articles/", "/posts/"])
@@ -132,43 +125,48 @@ def test_six_hundred_clients_that_hang_up_do_no_harm(
 
 
 class Writer:
-    """Writes posts with unique titles over one connection, kept as long as it lasts."""
+    """Writes posts with unique titles over one connection, kept as long as it lasts.
 
-    def __init__(self, url: str, user: User, ended: threading.Event) -> None:
-        self.url, self.user, self.ended = url, user, ended
+    While the gateway itself restarts, a new connection may be refused, or end without an answer:
+    that is how a refusal looks through a port forwarder. Nothing else but 503 is taken for one.
+    """
+
+    def __init__(
+        self, containers: Containers, user: User, restarted: str, ended: threading.Event
+    ) -> None:
+        self.containers, self.user, self.ended = containers, user, ended
+        self.may_be_refused = restarted == "gateway"
         self.acknowledged: list[str] = []
         self.unsure: list[str] = []
         self.faults: list[str] = []
 
     def work(self) -> None:
         while not self.ended.is_set():
-            with httpx.Client(
-                base_url=self.url, timeout=15, event_hooks={"response": [inspect]}
-            ) as api:
+            with client(self.containers, timeout=15) as api:
                 self.write_until_refused(api)
 
     def write_until_refused(self, api: httpx.Client) -> None:
-        answered = 0
+        is_new = True
         while not self.ended.is_set():
             title = word()
             try:
                 answer = api.post("/posts/", json={"title": title}, headers=self.user.auth)
             except httpx.TransportError as error:
                 self.unsure.append(title)
-                # On a new connection, a port forwarder's hang-up is how a refusal looks.
-                if answered and not isinstance(error, httpx.ConnectError):
+                refused = is_new or isinstance(error, httpx.ConnectError)
+                if not (refused and self.may_be_refused):
                     self.faults.append(f"{type(error).__name__}: {error}")
                 self.ended.wait(0.05)
                 return
             self.note(title, answer)
-            answered = 0 if answer.headers.get("connection") == "close" else answered + 1
+            is_new = answer.headers.get("connection") == "close"
 
     def note(self, title: str, answer: httpx.Response) -> None:
         if answer.status_code == 201:
             self.acknowledged.append(title)
             return
         self.unsure.append(title)
-        if answer.status_code not in (502, 503):
+        if answer.status_code != 503:
             self.faults.append(f"{answer.status_code}: {answer.text}")
         self.ended.wait(0.05)
 
@@ -179,7 +177,7 @@ def test_a_restart_under_fifty_writers_loses_no_acknowledged_write(
     containers: Containers, api: httpx.Client, author: User, service: str
 ) -> None:
     before, ended = write_post(api, author), threading.Event()
-    writers = [Writer(containers.url, author, ended) for _ in range(50)]
+    writers = [Writer(containers, author, service, ended) for _ in range(50)]
     with ThreadPoolExecutor(50) as pool:
         running = [pool.submit(writer.work) for writer in writers]
         eventually(lambda: all(writer.acknowledged for writer in writers), within=30)

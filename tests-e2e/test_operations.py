@@ -6,11 +6,19 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
-from api import PASSWORD, User, new_email, new_user, sign_in, word, write_article, write_post
-from deployment import LONG_RUNNING, Containers, eventually
+from api import (
+    PASSWORD,
+    User,
+    new_email,
+    new_user,
+    sign_in,
+    sign_up,
+    word,
+    write_article,
+    write_post,
+)
+from deployment import LONG_RUNNING, PARTS, Containers, eventually
 from engine import docker, inspected, name_of
-
-PARTS = ("gateway", "blog-service", "platform-service")
 
 
 @pytest.fixture
@@ -64,6 +72,24 @@ def test_down_and_up_keeps_the_data(containers: Containers, written: Callable[[]
     written()
 
 
+@pytest.fixture
+def another(containers: Containers) -> Iterator[Containers]:
+    """A second deployment of the images of the first, with nothing started."""
+    assert containers
+    another = Containers("another")
+    yield another
+    another.stop()
+
+
+@pytest.mark.parametrize("waiting", [("--detach",), ("--wait",)])
+def test_a_first_start_whose_database_was_killed_is_finished_by_the_next(
+    another: Containers, waiting: tuple[str]
+) -> None:
+    another.compose("up", *waiting, "platform-db")
+    another.compose("kill", "platform-db")
+    another.up("platform-service")
+
+
 @pytest.mark.usefixtures("without_database")
 def test_without_its_database_the_platform_answers_503_and_all_else_is_well(
     containers: Containers, api: httpx.Client, author: User
@@ -90,6 +116,8 @@ def test_without_its_database_the_platform_answers_503_and_all_else_is_well(
     containers.up("--no-deps", "platform-db")
     assert eventually(lambda: api.get("/articles/").status_code == 200, within=10) < 2
     assert sign_in(api, author.email).status_code == 200
+    assert sign_up(api, new_email()).status_code == 201
+    assert write_article(api, author)
 
 
 def platform_check(api: httpx.Client) -> str:

@@ -5,12 +5,13 @@ stops at the first error. A line `#> text` promises that the text is in the outp
 promised before it; `...` in it stands for anything.
 """
 
+import os
 import re
 import subprocess
 
 import pytest
 from api import word
-from deployment import ROOT, Deployment
+from deployment import ROOT, Deployment, Foreign
 
 BLOCK = re.compile(r"^<!-- tour -->\n+```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 README = ROOT / "README.md"
@@ -25,10 +26,15 @@ def tour(deployment: Deployment) -> str:
     return script.replace("@example.com", f"@{word()}.example.com")
 
 
-def test_the_tour_works_as_printed(tour: str) -> None:
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", tour], capture_output=True, timeout=60, check=False
-    )
+@pytest.fixture
+def environment(deployment: Deployment) -> dict[str, str]:
+    """For curl; no proxy leads to a deployment on this machine."""
+    return dict(os.environ) if isinstance(deployment, Foreign) else {**os.environ, "no_proxy": "*"}
+
+
+def test_the_tour_works_as_printed(tour: str, environment: dict[str, str]) -> None:
+    command = ["bash", "-euo", "pipefail", "-c", tour]
+    done = subprocess.run(command, capture_output=True, timeout=60, check=False, env=environment)
     output = done.stdout.decode()
     assert done.returncode == 0, output + done.stderr.decode()
     promises = re.findall(r"^\s*#> ?(.*)$", tour, re.MULTILINE)

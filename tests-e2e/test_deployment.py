@@ -1,0 +1,57 @@
+"""What these tests run against is theirs alone, and is gone afterwards."""
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from api import client
+from deployment import Deployment, Foreign, Processes, choose, running
+
+
+def test_a_deployment_that_is_not_started_leaves_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert choose()
+    assert Processes()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_processes_have_their_data_in_a_folder_of_their_own(deployment: Deployment) -> None:
+    if not isinstance(deployment, Processes):
+        pytest.skip(f"looks at the data of processes, and this is {deployment.kind}")
+    assert deployment.folder is not None
+    assert (deployment.folder / "data" / "blog.db").is_file()
+
+
+class Broken(Processes):
+    """A deployment that neither starts nor can tell why."""
+
+    has_stopped = False
+
+    def start(self) -> None:
+        raise AssertionError
+
+    def log(self) -> str:
+        raise OSError
+
+    def stop(self) -> None:
+        self.has_stopped = True
+
+
+def test_what_has_not_started_is_torn_down_even_when_it_has_no_log() -> None:
+    broken = Broken()
+    with pytest.raises(OSError), running(broken):  # noqa: PT011 - it has no message
+        pass
+    assert broken.has_stopped
+
+
+def test_no_proxy_is_asked_for_a_deployment_on_this_machine(
+    monkeypatch: pytest.MonkeyPatch, deployment: Deployment
+) -> None:
+    if isinstance(deployment, Foreign):
+        pytest.skip("somebody's deployment may be behind a proxy")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "")
+    with client(deployment) as api:
+        assert api.get("/livez").status_code == 200

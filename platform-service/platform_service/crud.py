@@ -59,13 +59,6 @@ _LIMIT, _SKIP, _AFTER = (bindparam(name, type_=Integer) for name in ("limit", "s
 _GET_ARTICLE = _ARTICLES.where(articles.c.id == bindparam("article_id"), _PUBLISHED_OR_OWN)
 
 
-class NewUser(NamedTuple):
-    """What a user is made of; the password itself is never stored."""
-
-    email: str
-    hashed_password: str
-
-
 class Credentials(NamedTuple):
     """What signing in is checked against."""
 
@@ -91,10 +84,11 @@ def get_user(db: Connection, user_id: int) -> UserOut:
     return _shown(UserOut, db.execute(_GET_USER, {"user_id": user_id}).one_or_none())
 
 
-def create_user(db: Connection, user: NewUser) -> UserOut:
+def create_user(db: Connection, email: str, hashed_password: str) -> UserOut:
     """Insert the user, or raise EmailTakenError: the unique index decides, also between two."""
+    values = {"email": email, "hashed_password": hashed_password}
     try:
-        row = db.execute(insert(users).values(user._asdict()).returning(*_SHOWN_OF_USER)).one()
+        row = db.execute(insert(users).values(values).returning(*_SHOWN_OF_USER)).one()
     except IntegrityError:
         raise EmailTakenError from None
     return _shown(UserOut, row)

@@ -4,6 +4,7 @@ Every test that uses a database runs on PostgreSQL and on SQLite. PLATFORM_TEST_
 a PostgreSQL server to use, on which databases are made and removed; else one is started.
 """
 
+import asyncio
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -159,7 +160,7 @@ def statements(database: Database) -> list[tuple[str, Any]]:
 
 @pytest.fixture(scope="session")
 def password_hash() -> str:
-    return hash_password(PASSWORD)
+    return asyncio.run(hash_password(PASSWORD))
 
 
 @pytest.fixture

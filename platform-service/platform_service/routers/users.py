@@ -6,10 +6,11 @@ from fastapi import APIRouter, Query, Request, Response
 
 from platform_service import crud
 from platform_service.database import Db
-from platform_service.dependencies import CallerDependency, NewUser, SignedInUser
+from platform_service.dependencies import CallerDependency, SignedInUser
 from platform_service.pagination import link_next_page
+from platform_service.passwords import hash_password
 from platform_service.requests import NO_QUERY, StrictRoute
-from platform_service.schemas import Page, UserId, UserOut
+from platform_service.schemas import Page, UserCreate, UserId, UserOut
 
 router = APIRouter(
     prefix="/users", tags=["users"], route_class=StrictRoute, dependencies=[CallerDependency]
@@ -17,9 +18,10 @@ router = APIRouter(
 
 
 @router.post("/", status_code=201, dependencies=[NO_QUERY])
-async def create_user(user: NewUser, db: Db, response: Response) -> UserOut:
+async def create_user(user: UserCreate, db: Db, response: Response) -> UserOut:
     """Sign up; Location names the new user."""
-    created = await db.write(crud.create_user, user)
+    hashed_password = await hash_password(user.password)
+    created = await db.write(crud.create_user, user.email, hashed_password)
     response.headers["Location"] = f"/users/{created.id}"
     return created
 

@@ -2,8 +2,7 @@
 
 from datetime import UTC, datetime
 
-from sqlalchemy import CheckConstraint, DateTime, Dialect, Index, MetaData, String, Text, func
-from sqlalchemy import false as sql_false
+import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -14,10 +13,10 @@ BODY_LENGTH = 100_000
 class UtcDateTime(TypeDecorator[datetime]):
     """A moment in UTC. SQLite keeps no time zone: what it returns is given one here."""
 
-    impl = DateTime
+    impl = sa.DateTime
     cache_ok = True
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
         """Mark the moment that SQLite returned as UTC."""
         return None if value is None else value.replace(tzinfo=UTC)
 
@@ -25,7 +24,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 class Base(DeclarativeBase):
     """Every constraint has a predictable name, so that a migration can change it."""
 
-    metadata = MetaData(
+    metadata = sa.MetaData(
         naming_convention={
             "ix": "ix_%(table_name)s_%(column_0_N_name)s",
             "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -41,14 +40,14 @@ class Post(Base):
 
     __tablename__ = "posts"
     __table_args__ = (
-        CheckConstraint(f"length(title) BETWEEN 1 AND {TITLE_LENGTH}", name="title_length"),
-        CheckConstraint(f"length(body) <= {BODY_LENGTH}", name="body_length"),
-        Index(None, "published", "id"),
+        sa.CheckConstraint(f"length(title) BETWEEN 1 AND {TITLE_LENGTH}", name="title_length"),
+        sa.CheckConstraint(f"length(body) <= {BODY_LENGTH}", name="body_length"),
+        sa.Index(None, "published", "id"),
         {"sqlite_autoincrement": True},  # an id is never used twice
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    title: Mapped[str] = mapped_column(String(TITLE_LENGTH))
-    body: Mapped[str | None] = mapped_column(Text)
-    published: Mapped[bool] = mapped_column(server_default=sql_false())
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
+    title: Mapped[str] = mapped_column(sa.String(TITLE_LENGTH))
+    body: Mapped[str | None] = mapped_column(sa.Text)
+    published: Mapped[bool] = mapped_column(server_default=sa.false())
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=sa.func.now())

@@ -76,6 +76,7 @@ def platform(folder: Path, url: URL) -> dict[str, str]:
         "PLATFORM_SIGNING_KEY_FILE": str(data.signing_key(folder)),
         "PLATFORM_HOST": HOST,
         "PLATFORM_DRAIN_SECONDS": "0",
+        "MALLOC_MMAP_THRESHOLD_": "1048576",  # as in its image
     }
 
 

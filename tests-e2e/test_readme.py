@@ -1,4 +1,4 @@
-r"""The tour in README.md works as printed.
+r"""The tour in README.md works as printed, and its limits are those of the gateway.
 
 Each ```sh block below a line `<!-- tour -->` is part of it; all run in order, in one bash that
 stops at the first error. A line `#> text` promises that the text is in the output, after what was
@@ -8,13 +8,16 @@ promised before it; `...` in it stands for anything.
 import os
 import re
 import subprocess
+import tomllib
 
 import pytest
 from api import word
 from deployment import ROOT, Deployment, Foreign
 
 BLOCK = re.compile(r"^<!-- tour -->\n+```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+LIMITS = re.compile(r"^<!-- limits -->\n+((?:\|.*\n)+)", re.MULTILINE)
 README = ROOT / "README.md"
+ROUTES = ROOT / "gateway" / "gateway" / "routes.toml"
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +48,24 @@ def test_the_tour_works_as_printed(tour: str, environment: dict[str, str]) -> No
         match = re.compile(pattern).search(output, position)
         assert match, f"{promise!r} is not in {output[position:]!r}"
         position = match.end()
+
+
+def limits_as_shipped() -> dict[str, str]:
+    """Every limit of the gateway's file of routes, by its name or by what it counts."""
+    file = tomllib.loads(ROUTES.read_text())
+    rates = {
+        f"{it.get('method', '')} {it['path']}".strip(): it["limit"] for it in file["rate_limits"]
+    }
+    return {
+        name: str(value) for name, value in {**file["defaults"], **file["client"], **rates}.items()
+    }
+
+
+def test_the_table_of_limits_names_each_with_its_default() -> None:
+    shipped, told = limits_as_shipped(), {}
+    [found] = LIMITS.findall(README.read_text())
+    for row in found.splitlines()[2:]:
+        _, names, defaults, meaning, _ = row.split("|")
+        told |= dict(zip(re.findall(r"`(.+?)`", names), defaults.strip().split(", "), strict=True))
+        told |= dict(re.findall(r"`(\w+)` = (\w+)", meaning))
+    assert told == shipped

@@ -5,13 +5,15 @@ import time
 from collections.abc import Mapping
 
 import httpx
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from gateway.fetch import fetch
+from gateway.problems import RETRY_SOON, Problem, answer
 
 MAX_AGE = 1.0  # seconds that an answer is good for
 TIMEOUT = 2.0
+NEVER_CACHED = {"Cache-Control": "no-store"}
 
 router = APIRouter(include_in_schema=False)
 
@@ -40,18 +42,17 @@ class Health:
 
 
 @router.api_route("/livez", methods=["GET", "HEAD"])
-async def live() -> JSONResponse:
+async def live() -> Response:
     """Tell that the process answers."""
-    return JSONResponse({"status": "up"}, headers={"Cache-Control": "no-store"})
+    return JSONResponse({"status": "up"}, headers=NEVER_CACHED)
 
 
 @router.api_route("/readyz", methods=["GET", "HEAD"])
-async def ready(request: Request) -> JSONResponse:
+async def ready(request: Request) -> Response:
     """Tell whether an upstream is ready and the gateway is not about to stop."""
     health: Health = request.app.state.health
     statuses = await health.statuses()
-    up = any(statuses.values()) and not health.draining
     checks = {name: "up" if is_up else "down" for name, is_up in statuses.items()}
-    headers = {"Cache-Control": "no-store"} | ({} if up else {"Retry-After": "1"})
-    content = {"status": "up" if up else "down", "checks": checks}
-    return JSONResponse(content, 200 if up else 503, headers)
+    if any(statuses.values()) and not health.draining:
+        return JSONResponse({"status": "up", "checks": checks}, headers=NEVER_CACHED)
+    return answer(request, Problem(503, "The gateway is not ready.", RETRY_SOON), checks=checks)

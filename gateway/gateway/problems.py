@@ -27,8 +27,8 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word
         self.status = status
         self.headers = headers
 
-    def rendered(self, raw_path: bytes, request_id: bytes) -> tuple[Headers, bytes]:
-        """Return the header fields and the body that answer a request for this path."""
+    def rendered(self, raw_path: bytes, request_id: bytes, **more: Any) -> tuple[Headers, bytes]:
+        """Return the header fields and the body, with more members, that answer a request."""
         content = {
             "type": "about:blank",
             "title": HTTPStatus(self.status).phrase,
@@ -36,6 +36,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word
             "detail": str(self),
             "instance": raw_path.decode("latin-1"),
             "request_id": request_id.decode(),
+            **more,
         }
         body = json.dumps(content, separators=(",", ":")).encode()
         fields = [
@@ -47,10 +48,16 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word
         return fields, body
 
 
+def answer(request: Request, problem: Problem, **more: Any) -> Response:
+    """Answer with a problem behind FastAPI."""
+    scope = request.scope
+    fields, body = problem.rendered(scope["raw_path"], scope["request_id"], **more)
+    headers = {name.decode(): value.decode() for name, value in fields}
+    return Response(body, problem.status, headers)
+
+
 async def refuse(request: Request, error: Exception) -> Response:
     """Answer FastAPI's own refusals, and what nobody foresaw, as problems too."""
     known = error if isinstance(error, HTTPException) else HTTPException(500, UNFORESEEN)
-    problem = Problem(known.status_code, known.detail.rstrip(".") + ".")
-    fields, body = problem.rendered(request.scope["raw_path"], request.scope["request_id"])
-    headers = {name.decode(): value.decode() for name, value in fields}
-    return Response(body, problem.status, {**headers, **(known.headers or {})})
+    headers = [(name.encode(), value.encode()) for name, value in (known.headers or {}).items()]
+    return answer(request, Problem(known.status_code, f"{known.detail.rstrip('.')}.", *headers))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import RawUpstream, Running, by_path, drip, eventually, free_port, routes_file
+from conftest import Answer, RawUpstream, Running, by_path, drip, eventually, free_port, routes_file
 
 import gateway.main
 from gateway import health
@@ -150,8 +150,15 @@ def test_readiness_lists_the_upstreams_and_needs_one(gateway: Start, upstream: R
     }
     upstream.reply = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
     eventually(lambda: running.get("/readyz").status == 503)
-    answer = running.get("/readyz")
-    assert (json.loads(answer.body)["status"], answer.all(b"retry-after")) == ("down", [b"1"])
+    assert_not_ready(running.get("/readyz"))
+
+
+def assert_not_ready(answer: Answer) -> None:
+    assert (answer.status, answer.all(b"retry-after")) == (503, [b"1"])
+    assert answer.all(b"content-type") == [b"application/problem+json"]
+    assert answer.all(b"cache-control") == [b"no-store"]
+    checks = json.loads(answer.body)["checks"]
+    assert checks == {"blog-service": "down", "platform-service": "down"}
 
 
 GARBLED = [b"garbage\r\n\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"]
@@ -162,8 +169,7 @@ def test_a_service_that_garbles_its_readiness_is_down(
     gateway: Start, upstream: RawUpstream, bad: bytes
 ) -> None:
     upstream.script = by_path({b"/readyz": bad})
-    answer = gateway(upstream.url).get("/readyz")
-    assert (answer.status, json.loads(answer.body)["status"]) == (503, "down")
+    assert_not_ready(gateway(upstream.url).get("/readyz"))
 
 
 def test_a_service_that_drips_its_readiness_is_down(

@@ -128,7 +128,7 @@ class Writer:
     """Writes posts with unique titles over one connection, kept as long as it lasts.
 
     While the gateway itself restarts, a new connection may be refused, or end without an answer:
-    that is how a refusal looks through a port forwarder. Nothing else but 503 is taken for one.
+    that is how a refusal looks through a port forwarder. Else each request has its answer.
     """
 
     def __init__(
@@ -166,7 +166,7 @@ class Writer:
             self.acknowledged.append(title)
             return
         self.unsure.append(title)
-        if answer.status_code != 503:
+        if answer.status_code not in (502, 503):
             self.faults.append(f"{answer.status_code}: {answer.text}")
         self.ended.wait(0.05)
 

@@ -140,6 +140,12 @@ def test_secrets_are_mounted_only_where_they_are_needed_and_written_by_one_job(
         assert writers[0] not in LONG_RUNNING
 
 
+def test_every_volume_has_a_name_so_that_none_is_left_over(all_of_them: list[Inspected]) -> None:
+    project = all_of_them[0]["Config"]["Labels"]["com.docker.compose.project"]
+    for container in all_of_them:
+        assert all(name.startswith(f"{project}_") for name in mounts(container)), name_of(container)
+
+
 def test_no_container_changes_or_watches_the_host(all_of_them: list[Inspected]) -> None:
     for container in all_of_them:
         host = container["HostConfig"]

@@ -166,7 +166,7 @@ class Writer:
             self.acknowledged.append(title)
             return
         self.unsure.append(title)
-        if answer.status_code not in (502, 503):
+        if answer.status_code != 503:
             self.faults.append(f"{answer.status_code}: {answer.text}")
         self.ended.wait(0.05)
 

@@ -63,5 +63,5 @@ class Server(uvicorn.Server):
     async def _wait(self, seconds: float, is_over: Callable[[], bool]) -> None:
         deadline = time.monotonic() + seconds
         # A signal handler sets force_exit: there is nothing to await but time.
-        while not (is_over() or self.force_exit or time.monotonic() > deadline):
-            await asyncio.sleep(TICK)  # noqa: ASYNC110
+        while not (is_over() or self.force_exit or time.monotonic() > deadline):  # noqa: ASYNC110
+            await asyncio.sleep(TICK)

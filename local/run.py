@@ -180,8 +180,7 @@ def announce(port: int) -> None:
     url = f"http://{HOST}:{port}"
     say(
         f"\nInkwell is running at {url} (its documentation: {url}/docs). Ctrl-C stops it. Try:\n\n"
-        f"  curl {url}/users/ -H 'Content-Type: application/json' \\\n"
-        """    -d '{"email": "ada@example.com", "password": "a fine password"}'\n"""
+        f"  curl '{url}/articles/?limit=5'\n"
     )
 
 

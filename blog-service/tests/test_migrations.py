@@ -38,10 +38,13 @@ def schema(database: Database) -> set[tuple[str, str, frozenset[str]]]:
     """Every table and index of our own, each as the set of lines that define it."""
     catalog = text("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL")
     with database.reader.connect() as connection:
-        return {
-            (row.type, row.name, frozenset(re.split(r"\s*[\n,]\s*", row.sql.strip())))
-            for row in connection.execute(catalog)
-        }
+        return {(row.type, row.name, parts(row.sql)) for row in connection.execute(catalog)}
+
+
+def parts(definition: str) -> frozenset[str]:
+    """The lines that define a table, as they are whether it was made at once or altered."""
+    plain = re.sub(r"DEFAULT \((\w+)\)", r"DEFAULT \1", definition.replace('"', ""))
+    return frozenset(re.split(r"\s*[\n,]\s*|\s+(?=CONSTRAINT )", plain.strip()))
 
 
 @pytest.mark.usefixtures("empty")

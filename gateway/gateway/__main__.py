@@ -30,7 +30,8 @@ def main() -> str | None:
     except (ConfigurationError, ValueError) as error:
         return str(error)
     except OSError as error:
-        return f"The gateway cannot listen: {error.strerror}."
+        ports = f"{settings.port} and, for metrics, {settings.metrics_port}"
+        return f"The gateway cannot listen at ports {ports}: {error.strerror}."
     return None
 
 

@@ -15,6 +15,7 @@ from pydantic import (
     PlainValidator,
     PositiveFloat,
     PositiveInt,
+    StringConstraints,
     ValidationError,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -28,6 +29,7 @@ def _listed(value: Any) -> Any:
     return list(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
 
 
+Origin = Annotated[str, StringConstraints(pattern=r"^(\*|https?://[^/\s]+)$")]
 Listed = (NoDecode, BeforeValidator(_listed))
 
 
@@ -44,10 +46,10 @@ class Settings(BaseSettings):
     token_issuer: str = "inkwell-platform"
     token_audience: str = "inkwell"
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], *Listed] = ()
-    cors_origins: Annotated[tuple[str, ...], *Listed] = ()
+    cors_origins: Annotated[tuple[Origin, ...], *Listed] = ()
     rate_limit: Literal["on", "off"] = "on"
-    rate_limit_store: str = "memory://"
-    drain_seconds: float = Field(2.0, ge=0)
+    rate_limit_store: str = Field("memory://", pattern=r"^(memory|rediss?|unix)://")
+    drain_seconds: float = Field(2.0, ge=0, le=60)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 import httpx
 
@@ -22,6 +21,6 @@ async def fetch(
             answer = (await client.get(url)).raise_for_status()
         use(answer.content)
     except Exception as error:  # noqa: BLE001 - as is said above
-        logger.warning("%s is of no use: %s", urlsplit(url).path, type(error).__name__)
+        logger.warning("%s gives nothing of use: %s", url, type(error).__name__)
         return False
     return True

@@ -177,7 +177,7 @@ def test_a_store_is_asked_again_after_a_pause(valkey_url: str) -> None:
 
 
 def test_a_store_of_an_unknown_kind_is_refused_at_the_start() -> None:
-    with pytest.raises(ValueError, match="redis://"):
+    with pytest.raises(ValidationError, match="redis"):
         limiter(store="carrier-pigeon://roof")
 
 

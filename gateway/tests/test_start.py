@@ -66,6 +66,10 @@ BAD_VARIABLES = [
     ("GATEWAY_ROUTES_FILE", "/nowhere.toml"),
     ("GATEWAY_BLOG_SERVICE_URL", "ftp://x"),
     ("GATEWAY_RATE_LIMIT_STORE", "nonsense://"),
+    ("GATEWAY_RATE_LIMIT_STORE", "memcached://x"),
+    ("GATEWAY_CORS_ORIGINS", "nonsense"),
+    ("GATEWAY_CORS_ORIGINS", "https://a.example.com/path"),
+    ("GATEWAY_DRAIN_SECONDS", "61"),
 ]
 
 

@@ -92,7 +92,7 @@ class Database:
 
 
 class DbSession:
-    """What a request does with the database: crud functions, each in a thread and a transaction.
+    """What a request does with the database: crud functions, each in a thread.
 
     When `read` or `write` returns, the transaction is over and its connection is free, so that an
     answer never leaves before its commit and no request holds a connection while it waits.

@@ -54,9 +54,14 @@ def schema(database: Database) -> set[tuple[object, ...]]:
         for query in CATALOG[database.writer.dialect.name]:
             for *names, definition in connection.execute(text(query)):
                 if "alembic_version" not in names and "sqlite_sequence" not in names:
-                    lines = frozenset(re.split(r"\s*[\n,]\s*", str(definition).strip()))
-                    rows.add((*names, lines))
+                    rows.add((*names, parts(str(definition))))
     return rows
+
+
+def parts(definition: str) -> frozenset[str]:
+    """The lines that define a table, as they are whether it was made at once or altered."""
+    plain = re.sub(r"DEFAULT \((\w+)\)", r"DEFAULT \1", definition.replace('"', ""))
+    return frozenset(re.split(r"\s*[\n,]\s*|\s+(?=CONSTRAINT )", plain.strip()))
 
 
 # SQLite cannot show such an index to Alembic; the comparison of the two schemas below does.

@@ -19,7 +19,8 @@ from running import finish, process, start
 from sqlalchemy import URL
 
 from platform_service.config import load_settings
-from platform_service.make_secrets import make_secrets
+from platform_service.keys import read_private_keys
+from platform_service.make_secrets import make_secrets, put_new_key
 
 
 def given(url: URL) -> str:
@@ -116,3 +117,18 @@ def test_many_that_make_secrets_at_once_make_the_same(tmp_path: Path) -> None:
     jobs = [start(tmp_path, "platform_service.make_secrets", *arguments) for _ in range(4)]
     assert [finish(job)[0] for job in jobs] == [0] * 4
     assert {file.name for file in tmp_path.iterdir()} == {"password", "key.pem"}
+
+
+def test_a_new_key_stands_before_the_last_one_and_no_other(tmp_path: Path) -> None:
+    file = tmp_path / "key.pem"
+    make_secrets(tmp_path / "password", file)
+    (first,) = read_private_keys(file)
+    put_new_key(file)
+    second, kept = read_private_keys(file)
+    put_new_key(file)
+    third, last = read_private_keys(file)
+    raw = [key.private_bytes_raw() for key in (first, second, third)]
+    assert (kept.private_bytes_raw(), last.private_bytes_raw()) == (raw[0], raw[1])
+    assert len(set(raw)) == 3
+    assert stat.S_IMODE(file.stat().st_mode) == 0o400
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["key.pem", "password"]

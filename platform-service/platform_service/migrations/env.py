@@ -22,7 +22,6 @@ def run(connection: Connection) -> None:
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,
-        render_as_batch=True,  # SQLite alters a table by copying it
         transactional_ddl=True,  # SQLite can, when the driver leaves BEGIN to us
     )
     with context.begin_transaction():

@@ -176,6 +176,22 @@ def test_an_inactive_user_cannot_sign_in_and_their_token_stops(
     assert write_post(api, user)  # the gateway's rule ends with the token
 
 
+def test_a_new_signing_key_is_put_before_the_last_one_and_both_are_good(
+    containers: Containers, api: httpx.Client, ada: User
+) -> None:
+    command = ("python", "-m", "platform_service.make_secrets")
+    key = "/secrets/signing/key.pem"
+    containers.compose("run", "--rm", "secrets", *command, "--new-key", key)
+    containers.compose("restart", "platform-service")
+    containers.up()
+    assert len(api.get("/.well-known/jwks.json").json()["keys"]) == 2
+    token = sign_in(api, ada.email).json()["access_token"]
+    assert token.split(".")[0] != ada.token.split(".")[0]
+    for user in (ada, User(ada.id, ada.email, ada.password, token)):
+        assert api.get("/users/me", headers=user.auth).status_code == 200
+        assert write_post(api, user)
+
+
 def records(containers: Containers, part: str) -> list[dict[str, object]]:
     return [json.loads(line) for line in containers.lines(part)]
 

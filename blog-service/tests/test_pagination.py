@@ -110,3 +110,12 @@ def test_the_total_is_that_of_the_filter_whatever_the_page(
 def test_the_total_is_not_counted_unless_asked_for(client: httpx.Client) -> None:
     assert "X-Total-Count" not in client.get("/posts/").headers
     assert "X-Total-Count" not in client.get("/posts/?count=false").headers
+
+
+def test_a_page_of_long_texts_is_shorter_and_the_links_still_lead_through_all(
+    client: httpx.Client, write_post: Callable[..., dict[str, Any]]
+) -> None:
+    ids = [write_post(body="\U0001f600" * 100_000)["id"] for _ in range(12)]
+    answers = pages(client, "/posts/?limit=100")
+    assert shown(answers) == ids
+    assert [len(answer.json()) for answer in answers] == [5, 5, 2]

@@ -70,7 +70,7 @@ class Upstream(Model):
     max_in_flight: PositiveInt = 128
     max_queue: int = Field(512, ge=0)
     queue_timeout: PositiveFloat = 5.0
-    max_uploads: PositiveInt = 512
+    max_uploads: PositiveInt = 128
 
 
 class Route(Model):

@@ -82,13 +82,13 @@ class TokenVerifier:
                 # A clock that runs behind the platform's must not refuse a new token.
                 options={"require": ["exp", "iss", "aud"], "verify_iat": False},
             )
+            return float(claims["exp"])
         except KeyError:
             raise UnknownKey("The token is not valid.") from None
         except jwt.ExpiredSignatureError:
             raise Unauthorized("The token has expired.") from None
-        except jwt.PyJWTError:
+        except (jwt.PyJWTError, OverflowError):
             raise Unauthorized("The token is not valid.") from None
-        return float(claims["exp"])
 
     def _start_refresh(self) -> asyncio.Task[None]:
         if self._refresh is None or self._refresh.done():

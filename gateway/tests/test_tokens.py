@@ -120,6 +120,7 @@ BAD: dict[str, Callable[[SigningKey], bytes | None]] = {
     "not valid yet": lambda key: bearer(key.token(nbf=int(time.time()) + 60)),
     "another issuer": lambda key: bearer(key.token(iss="someone")),
     "another audience": lambda key: bearer(key.token(aud="something")),
+    "an endless expiry": lambda key: bearer(key.token(exp=10**400)),
     "no expiry": lambda key: bearer(key.token(exp=None)),
     "no issuer": lambda key: bearer(key.token(iss=None)),
     "no audience": lambda key: bearer(key.token(aud=None)),

@@ -32,7 +32,9 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        id_of_request = _accept_or_new(dict(scope["headers"]).get(b"x-request-id", b""))
+        id_of_request = _accept_or_new(
+            [value for name, value in scope["headers"] if name == b"x-request-id"]
+        )
         request_id.set(id_of_request)
         started = time.perf_counter()
         status = 0
@@ -68,8 +70,9 @@ class RequestMiddleware:
         }
 
 
-def _accept_or_new(sent: bytes) -> str:
-    return sent.decode() if _REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
+def _accept_or_new(sent: list[bytes]) -> str:
+    is_good = len(sent) == 1 and _REQUEST_ID.fullmatch(sent[0])
+    return sent[0].decode() if is_good else uuid.uuid4().hex
 
 
 def _limited(receive: Receive) -> Receive:

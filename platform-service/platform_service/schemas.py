@@ -55,7 +55,7 @@ def _bare_address(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
 def _as_registered(value: str) -> str:
     """Normalise an address as signing up does; what is none stays, and is nobody's."""
     try:
-        return validate_email(value)[1]
+        return value if "<" in value else validate_email(value)[1]
     except ValueError:
         return value
 

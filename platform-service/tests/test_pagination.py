@@ -107,3 +107,13 @@ def test_the_users_are_paged_alike(client: httpx.Client, sign_in: Callable[[str]
     skipped = client.get("/users/?skip=6", headers=users[0].headers)
     assert shown([skipped]) == [users[6].id]
     assert "X-Total-Count" not in skipped.headers
+
+
+def test_a_page_of_long_texts_is_shorter_and_the_links_still_lead_through_all(
+    client: httpx.Client, ann: User, write_article: Callable[..., dict[str, Any]]
+) -> None:
+    long = "\U0001f600" * 100_000
+    ids = [write_article(ann, content=long, is_published=True)["id"] for _ in range(12)]
+    answers = pages(client, "/articles/?limit=100")
+    assert [article["id"] for answer in answers for article in answer.json()] == ids
+    assert [len(answer.json()) for answer in answers] == [5, 5, 2]

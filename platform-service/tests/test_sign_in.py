@@ -30,7 +30,13 @@ def test_signing_in_gives_a_token_that_works(client: httpx.Client, ann: User, em
 
 @pytest.mark.parametrize(
     ("email", "password"),
-    [("ann@example.com", "wrong password"), ("eve@example.com", PASSWORD), ("", ""), ("x", "y")],
+    [
+        ("ann@example.com", "wrong password"),
+        ("Ann <ann@example.com>", PASSWORD),
+        ("eve@example.com", PASSWORD),
+        ("", ""),
+        ("x", "y"),
+    ],
 )
 def test_a_wrong_email_and_a_wrong_password_look_alike(
     client: httpx.Client, ann: User, email: str, password: str

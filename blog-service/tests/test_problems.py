@@ -3,6 +3,7 @@
 import http.client
 import json
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +18,7 @@ from sqlalchemy import event
 
 from blog_service import crud
 from blog_service.config import Settings
+from blog_service.database import Database
 
 Sql = Callable[[str], object]
 
@@ -107,6 +109,31 @@ def test_a_lock_that_lasts_is_503_for_writers_alone(
         assert client.get("/readyz").status_code == 200
         connection.rollback()
     assert client.post("/posts/", json={"title": "x"}).status_code == 201
+
+
+@pytest.fixture
+def hanging(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The database takes what is sent and answers nothing."""
+    monkeypatch.setattr("blog_service.database.PATIENCE", 0.2)
+    monkeypatch.setattr("blog_service.routers.health.CHECK_SECONDS", 0.2)
+    ended = threading.Event()
+
+    def wait(*_: object) -> None:
+        ended.wait(30)
+
+    event.listen(database.writer, "before_cursor_execute", wait)
+    yield
+    ended.set()
+    event.remove(database.writer, "before_cursor_execute", wait)
+
+
+@pytest.mark.usefixtures("hanging")
+def test_a_database_that_hangs_is_503_in_time(client: httpx.Client) -> None:
+    for _ in range(3):  # the first take every thread, the others wait for one
+        assert_problem(client.get("/posts/"), 503)
+        assert_problem(client.post("/posts/", json={"title": "x"}), 503)
+        assert_not_ready(client.get("/readyz"), database="down", schema="down")
+    assert client.get("/livez").status_code == 200
 
 
 def test_two_hundred_clients_at_once_are_all_answered(client: httpx.Client) -> None:

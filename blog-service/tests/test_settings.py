@@ -5,7 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from running import finish, process, start
+from running import find_url, finish, process, start
 
 from blog_service.config import load_settings
 
@@ -44,4 +44,15 @@ def test_a_bad_setting_stops_the_start_without_a_traceback(tmp_path: Path, modul
 def test_without_settings_the_database_is_a_file_in_the_folder(tmp_path: Path) -> None:
     with process(tmp_path) as (_, url):
         assert httpx.post(f"{url}/posts", json={"title": "x"}, trust_env=False).status_code == 201
+    assert (tmp_path / "blog.db").exists()
+
+
+def test_uvicorn_alone_is_enough_to_try_it(tmp_path: Path) -> None:
+    with start(tmp_path, "uvicorn", "blog_service.main:app", "--port", "0") as running:
+        try:
+            url = find_url(running, running.stderr)
+            assert httpx.get(f"{url}/readyz", trust_env=False).status_code == 200
+            assert httpx.get(f"{url}/posts/", trust_env=False).json() == []
+        finally:
+            running.terminate()
     assert (tmp_path / "blog.db").exists()

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
+from typing import IO
 
 from fastapi import FastAPI
 
@@ -61,8 +62,13 @@ def start(folder: Path, *command: str, **variables: str) -> subprocess.Popen[str
 
 def await_url(running: subprocess.Popen[str]) -> str:
     """Wait until the service accepts requests; gives its URL."""
-    assert running.stdout is not None
-    for line in running.stdout:
+    return find_url(running, running.stdout)
+
+
+def find_url(running: subprocess.Popen[str], output: IO[str] | None) -> str:
+    """Find, in what it prints here, the URL at which it accepts requests."""
+    assert output is not None
+    for line in output:
         if "Uvicorn running on " in line:
             return line.partition("Uvicorn running on ")[2].split()[0]
     raise AssertionError(f"It did not start: {running.communicate()}")

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
-from running import finish, process, start
+from running import find_url, finish, process, start
 from sqlalchemy import URL
 
 from platform_service.config import load_settings
@@ -132,3 +132,15 @@ def test_a_new_key_stands_before_the_last_one_and_no_other(tmp_path: Path) -> No
     assert len(set(raw)) == 3
     assert stat.S_IMODE(file.stat().st_mode) == 0o400
     assert sorted(path.name for path in tmp_path.iterdir()) == ["key.pem", "password"]
+
+
+def test_uvicorn_alone_is_enough_to_try_it_on_sqlite(tmp_path: Path) -> None:
+    database = {"PLATFORM_DATABASE_URL": "sqlite:///platform.db"}
+    command = ("uvicorn", "platform_service.main:app", "--port", "0")
+    with start(tmp_path, *command, **database) as running:
+        try:
+            url = find_url(running, running.stderr)
+            assert httpx.get(f"{url}/readyz", trust_env=False).status_code == 200
+            assert httpx.get(f"{url}/articles/", trust_env=False).json() == []
+        finally:
+            running.terminate()

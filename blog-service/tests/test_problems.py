@@ -125,6 +125,8 @@ def hanging(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     yield
     ended.set()
     event.remove(database.writer, "before_cursor_execute", wait)
+    for threads in (database.reader_threads, database.writer_threads):
+        threads.shutdown()  # until then a thread may hold a connection that nobody would close
 
 
 @pytest.mark.usefixtures("hanging")

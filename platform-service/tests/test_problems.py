@@ -167,6 +167,8 @@ def hanging(database: Database, ann: User, monkeypatch: pytest.MonkeyPatch) -> I
     paused.set()
     for engine in engines:
         event.remove(engine, "before_cursor_execute", wait)
+    for threads in (database.reader_threads, database.writer_threads):
+        threads.shutdown()  # until then a thread may hold a connection that nobody would close
 
 
 @pytest.mark.usefixtures("hanging")

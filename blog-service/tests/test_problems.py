@@ -112,7 +112,9 @@ def test_a_lock_that_lasts_is_503_for_writers_alone(
 
 
 @pytest.fixture
-def hanging(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def hanging(
+    client: httpx.Client, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
     """The database takes what is sent and answers nothing."""
     monkeypatch.setattr("blog_service.database.PATIENCE", 0.2)
     monkeypatch.setattr("blog_service.routers.health.CHECK_SECONDS", 0.2)
@@ -125,8 +127,11 @@ def hanging(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     yield
     ended.set()
     event.remove(database.writer, "before_cursor_execute", wait)
+    # Until they have ended, threads may hold connections that nobody would close.
+    while client.get("/readyz").status_code != 200:
+        pass
     for threads in (database.reader_threads, database.writer_threads):
-        threads.shutdown()  # until then a thread may hold a connection that nobody would close
+        threads.shutdown()
 
 
 @pytest.mark.usefixtures("hanging")

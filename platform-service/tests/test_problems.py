@@ -150,7 +150,9 @@ def test_a_restart_of_the_database_between_two_requests_is_not_noticed(
 
 
 @pytest.fixture
-def hanging(database: Database, ann: User, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def hanging(
+    client: httpx.Client, database: Database, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
     """Once Ann is there, the database takes what is sent and answers nothing, as if paused."""
     assert ann
     monkeypatch.setattr("platform_service.database.PATIENCE", 0.2)
@@ -167,8 +169,11 @@ def hanging(database: Database, ann: User, monkeypatch: pytest.MonkeyPatch) -> I
     paused.set()
     for engine in engines:
         event.remove(engine, "before_cursor_execute", wait)
+    # Until they have ended, threads may hold connections that nobody would close.
+    while client.get("/readyz").status_code != 200:
+        pass
     for threads in (database.reader_threads, database.writer_threads):
-        threads.shutdown()  # until then a thread may hold a connection that nobody would close
+        threads.shutdown()
 
 
 @pytest.mark.usefixtures("hanging")

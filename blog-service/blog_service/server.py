@@ -1,14 +1,15 @@
 """The server: uvicorn, with an end that loses nothing."""
 
 import asyncio
-import itertools
-import select
+import os
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from blog_service.config import Settings
 
@@ -32,7 +33,7 @@ class Server(uvicorn.Server):
                 app,
                 host=settings.host,
                 port=settings.port,
-                http="httptools",
+                http=HttpToolsProtocol,
                 ws="none",
                 log_config=None,
                 access_log=False,
@@ -46,22 +47,35 @@ class Server(uvicorn.Server):
         """Drain, then stop; a second Ctrl-C skips the draining."""
         self._app.state.draining = True
         await self._wait(self._drain_seconds, lambda: False)
-        await self._wait(self._drain_seconds, self._nobody_knocks)
-        for server in self.servers:
-            server.close()
+        await self._stop_listening()
         # Whoever was accepted last has not sent a request yet; its answer closes the connection.
         await self._wait(self._drain_seconds / 2, lambda: not self.server_state.connections)
         await super().shutdown(sockets)
 
-    def _nobody_knocks(self) -> bool:
-        """Tell whether all connections were accepted: to close resets the others."""
-        poll = select.poll()
-        for listener in itertools.chain(*(server.sockets for server in self.servers)):
-            poll.register(listener.fileno(), select.POLLIN)
-        return not poll.poll(0)
+    async def _stop_listening(self) -> None:
+        """Close what listens, but serve who waits in its backlog: to close it resets them."""
+        duplicates = [os.dup(it.fileno()) for server in self.servers for it in server.sockets]
+        for server in self.servers:
+            server.close()
+        waiting = [it for duplicate in duplicates for it in _accept_all(duplicate)]
+        for connection in waiting:
+            await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
+
+    def _protocol(self) -> HttpToolsProtocol:
+        return HttpToolsProtocol(self.config, self.server_state, self.lifespan.state)
 
     async def _wait(self, seconds: float, is_over: Callable[[], bool]) -> None:
         deadline = time.monotonic() + seconds
         # A signal handler sets force_exit: there is nothing to await but time.
         while not (is_over() or self.force_exit or time.monotonic() > deadline):  # noqa: ASYNC110
             await asyncio.sleep(TICK)
+
+
+def _accept_all(listening: int) -> list[socket.socket]:
+    """Accept whoever waits at a descriptor that listens, and close it."""
+    accepted = []
+    with socket.socket(fileno=listening) as listener, suppress(BlockingIOError):
+        listener.setblocking(False)
+        while True:
+            accepted.append(listener.accept()[0])
+    return accepted

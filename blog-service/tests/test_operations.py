@@ -6,14 +6,17 @@ import re
 import signal
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from problem import CANARY
-from running import SECONDS, finish, process, start
+from running import SECONDS, finish, process, serving, start
 
+from blog_service.config import Settings
 from blog_service.logs import JsonFormatter
 
 POLL_SECONDS = 0.05  # each poll is a log line, and nobody reads them before the end
@@ -94,6 +97,32 @@ def test_a_stop_drains_and_loses_nothing(tmp_path: Path, number: signal.Signals)
         code, _, err = finish(running)
     assert code in {0, 128 + number, -number}
     assert err == ""
+
+
+def test_who_connects_while_it_stops_is_answered_or_refused(database_url: str) -> None:
+    settings = Settings(database_url=database_url, drain_seconds=0.2)
+    with ThreadPoolExecutor(20) as pool, ExitStack() as running:
+        _, url = running.enter_context(serving(settings))
+        answered: list[int] = []
+        clients = [pool.submit(_ask_until_refused, url, answered) for _ in range(20)]
+        while len(answered) < 100:
+            time.sleep(POLL_SECONDS)
+        running.close()
+        for client in clients:
+            client.result()
+    assert set(answered) == {200}
+
+
+def _ask_until_refused(url: str, answered: list[int]) -> None:
+    while True:
+        connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=SECONDS)
+        try:
+            connection.connect()
+        except ConnectionRefusedError:
+            return
+        connection.request("GET", "/livez")
+        answered.append(connection.getresponse().status)
+        connection.close()
 
 
 def _begin_post(url: str, length: int) -> http.client.HTTPConnection:

@@ -20,6 +20,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+MAX_BODY = 2 * 1024 * 1024  # bytes, where the file of routes says nothing else
+
 
 class ConfigurationError(Exception):
     """The gateway cannot start as it is told to; the text is one sentence."""
@@ -79,7 +81,7 @@ class Route(Model):
     prefix: str = Field(pattern=r"^(/[A-Za-z0-9._~-]+)+$")
     upstream: str
     writes: Literal["anyone", "signed-in"] = "anyone"
-    max_body: PositiveInt = 2 * 1024 * 1024
+    max_body: PositiveInt = MAX_BODY
 
 
 class RateLimitRule(Model):
@@ -91,8 +93,9 @@ class RateLimitRule(Model):
 
 
 class Client(Model):
-    """Limits of a client's connection."""
+    """Limits of the clients' connections."""
 
+    max_connections: PositiveInt = 1_024
     max_target: PositiveInt = 8_192
     max_headers: PositiveInt = 100
     max_header_bytes: PositiveInt = 32_768

@@ -5,9 +5,13 @@ import logging
 import sys
 import time
 import traceback
+from contextvars import ContextVar
 from functools import lru_cache
 from json import dumps
 from typing import Any
+
+# Set where a request begins, so that every line that is written in its course has it.
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 FLUSH_INTERVAL = 0.05  # seconds that the line of a request may wait for others
 
@@ -59,7 +63,7 @@ def _line(seconds: float, level: str, event: str, fields: dict[str, Any]) -> str
         "level": level,
         "service": "gateway",
         "event": event,
-        "request_id": None,
+        "request_id": request_id.get(),
         **fields,
     }
     return dumps(line)

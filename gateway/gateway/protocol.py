@@ -105,6 +105,8 @@ class Protocol(HttpToolsProtocol):
         self.scope["method"] = method
         check_fields(version, self.headers)
         self.url = origin_form(method, self.url, self.headers)
+        if len(self.connections) > self.limits.max_connections:
+            raise Problem(503, "Too many clients are connected.", RETRY_SOON)
         if len(self.pipeline) >= MAX_PIPELINED:
             raise Problem(429, "Too many requests wait on this connection.", RETRY_SOON)
         self.expect_100_continue &= version == "1.1"

@@ -12,7 +12,7 @@ from gateway.connection import Connection, Lost
 from gateway.cors import METHODS, Cors
 from gateway.health import Health
 from gateway.limits import RateLimiter
-from gateway.logs import AccessLog
+from gateway.logs import AccessLog, request_id
 from gateway.metrics import Metrics
 from gateway.paths import is_unsafe, matcher
 from gateway.problems import RETRY_SOON, UNFORESEEN, Headers, Problem, Receive, Scope, Send
@@ -68,6 +68,7 @@ class Exchange:
         self._path: bytes = scope["raw_path"]
         self._headers: Headers = scope["headers"]
         self._id = scope["request_id"] = headers.request_id(self._headers)
+        request_id.set(self._id.decode())
         peer = scope["client"][0] if scope["client"] else ""
         trusted = proxy.settings.trusted_proxies
         self._client, self._origin = headers.origin(self._headers, peer, scope["scheme"], trusted)
@@ -95,7 +96,6 @@ class Exchange:
         upstream = self._route.upstream if self._route else ""
         self._proxy.metrics.finished(self._label, upstream, self._method, self._status, seconds)
         fields = {
-            "request_id": self._id.decode(),
             "method": self._method,
             "path": self._path.decode("latin-1"),
             "status": self._status,
@@ -114,11 +114,12 @@ class Exchange:
             else:
                 if (b"x-forwarded-proto", b"https") in self._origin:
                     self._scope["scheme"] = "https"  # a trusted proxy says so
+                Body(self._scope, self._receive, config.MAX_BODY)  # only judged: none is read
                 await self._proxy.app(self._scope, self._receive, self._send)
         except Problem as problem:
             await self._refuse(problem)
         except Exception:
-            logger.exception("unexpected", extra={"fields": {"request_id": self._id.decode()}})
+            logger.exception("unexpected")
             await self._refuse(Problem(500, UNFORESEEN))
 
     async def _send(self, message: Scope) -> None:
@@ -144,7 +145,7 @@ class Exchange:
             raise self._scope["problem"]
         if is_unsafe(self._path):
             raise Problem(400, "The path has dot segments, backslashes or other unsafe parts.")
-        if self._method in ("TRACE", "CONNECT"):
+        if self._method == "CONNECT" or (self._method == "TRACE" and self._route):
             raise Problem(405, "This method is not served here.", ALLOW)
         await self._count()
         signed_in = self._route is not None and self._route.writes == "signed-in"

@@ -1,8 +1,13 @@
 """uvicorn's server with this gateway's connections and its way to stop."""
 
 import asyncio
+import os
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
-from typing import Any, cast
+from typing import cast
 
 import uvicorn
 
@@ -11,10 +16,15 @@ from gateway.proxy import Proxy
 
 GRACE = 10  # seconds for what is in flight when the server stops
 TICK = 0.1  # seconds, uvicorn's own
+WAIT_TICK = 0.01
 
 
 class Server(uvicorn.Server):
-    """Stops in steps: readiness first, then connections, then what listens."""
+    """Drains before it stops.
+
+    For `drain_seconds` readiness is 503 and every answer says `Connection: close`, so that whoever
+    sends requests here goes elsewhere; then nothing new is accepted and what is in flight ends.
+    """
 
     def __init__(self, app: Proxy) -> None:
         config = uvicorn.Config(
@@ -38,19 +48,49 @@ class Server(uvicorn.Server):
             cast("Protocol", connection).check(now)
         return await super().on_tick(counter)
 
-    async def shutdown(self, sockets: list[Any] | None = None) -> None:
-        """Answer everything with Connection: close for a while, then stop."""
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Drain, then stop; a second Ctrl-C skips the draining."""
         self._app.health.draining = True
+        drain_seconds = self._app.settings.drain_seconds
         ticking = asyncio.create_task(self._keep_ticking())
-        for _ in range(round(self._app.settings.drain_seconds / TICK)):
-            if not self.force_exit:
-                await asyncio.sleep(TICK)
+        await self._wait(drain_seconds, lambda: False)
+        await self._stop_listening()
+        # Whoever was accepted last has not sent a request yet; its answer closes the connection.
+        await self._wait(drain_seconds / 2, lambda: not self.server_state.connections)
         await super().shutdown(sockets)
         ticking.cancel()
         for connection in list(self.server_state.connections):
             connection.transport.abort()
 
+    async def _stop_listening(self) -> None:
+        """Close what listens, but serve who waits in its backlog: to close it resets them."""
+        duplicates = [os.dup(it.fileno()) for server in self.servers for it in server.sockets]
+        for server in self.servers:
+            server.close()
+        waiting = [it for duplicate in duplicates for it in _accept_all(duplicate)]
+        for connection in waiting:
+            await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
+
+    def _protocol(self) -> asyncio.Protocol:
+        return Protocol(self.config, self.server_state, self.lifespan.state)
+
+    async def _wait(self, seconds: float, is_over: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + seconds
+        # A signal handler sets force_exit: there is nothing to await but time.
+        while not (is_over() or self.force_exit or time.monotonic() > deadline):  # noqa: ASYNC110
+            await asyncio.sleep(WAIT_TICK)
+
     async def _keep_ticking(self) -> None:
         for tick in count():
             await self.on_tick(tick)
             await asyncio.sleep(TICK)
+
+
+def _accept_all(listening: int) -> list[socket.socket]:
+    """Accept whoever waits at a descriptor that listens, and close it."""
+    accepted = []
+    with socket.socket(fileno=listening) as listener, suppress(BlockingIOError):
+        listener.setblocking(False)
+        while True:
+            accepted.append(listener.accept()[0])
+    return accepted

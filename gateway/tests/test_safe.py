@@ -48,6 +48,14 @@ def test_a_body_over_the_limit_is_refused_by_its_length_at_once(pair: Pair) -> N
     assert raw.requests == []
 
 
+@pytest.mark.parametrize("path", [b"/", b"/livez", b"/nothing"])
+def test_a_body_over_the_limit_is_refused_where_nobody_reads_it_too(
+    pair: Pair, path: bytes
+) -> None:
+    head = b"GET %b HTTP/1.1\r\nHost: a\r\nContent-Length: 2097153\r\nConnection: close\r\n\r\n"
+    assert pair[0].send(head % path).status == 413
+
+
 def test_a_body_over_the_limit_is_refused_by_counted_bytes(pair: Pair) -> None:
     gateway, raw = pair
     raw.script = hang

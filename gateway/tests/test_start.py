@@ -59,6 +59,26 @@ def test_every_line_is_json_and_tells_nothing_secret(start: Any, upstream: RawUp
         assert {"level", "service", "event", "request_id"} <= line.keys()
 
 
+def test_what_is_logged_of_a_broken_answer_has_the_request_s_id(
+    start: Any, upstream: RawUpstream
+) -> None:
+    def script(sock: socket.socket, _: bytes) -> None:
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart")
+        raise ConnectionError
+
+    upstream.script = script
+    it = start(GATEWAY_BLOG_SERVICE_URL=upstream.url, GATEWAY_DRAIN_SECONDS="0")
+    it.wait_until_up()
+    with closing(socket.create_connection(("127.0.0.1", it.port))) as sock:
+        sock.sendall(b"GET /posts HTTP/1.1\r\nHost: a\r\nX-Request-ID: known\r\n\r\n")
+        while sock.recv(65536):
+            pass
+    it.process.send_signal(signal.SIGTERM)
+    lines = [json.loads(line) for line in it.end()[1].splitlines()]
+    errors = [line for line in lines if line["level"] == "error"]
+    assert {line["request_id"] for line in errors} == {"known"}
+
+
 BAD_VARIABLES = [
     ("GATEWAY_PORT", "x"),
     ("GATEWAY_RATE_LIMIT", "perhaps"),

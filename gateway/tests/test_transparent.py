@@ -514,6 +514,19 @@ def test_trace_and_connect_are_refused(pair: Pair, target: bytes) -> None:
     assert raw.requests == []
 
 
+@pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json", "/livez", "/static/x.css"])
+@pytest.mark.parametrize("method", ["TRACE", "POST"])
+def test_of_its_own_paths_the_gateway_names_the_methods(pair: Pair, path: str, method: str) -> None:
+    """RFC 9110, section 15.5.6."""
+    answer = pair[0].get(path, method=method)
+    allowed = {name.strip() for name in b",".join(answer.all(b"allow")).split(b",")}
+    assert (answer.status, allowed) == (405, {b"GET", b"HEAD"})
+
+
+def test_trace_of_an_unknown_path_is_not_found(pair: Pair) -> None:
+    assert pair[0].get("/nothing", method="TRACE").status == 404
+
+
 @pytest.mark.parametrize("framing", [b"Content-Length: 5", b"Transfer-Encoding: chunked", b"X: y"])
 def test_head_has_no_body_and_leaves_the_connection_good(pair: Pair, framing: bytes) -> None:
     """RFC 9110, section 9.3.2."""

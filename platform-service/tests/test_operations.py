@@ -6,14 +6,16 @@ import re
 import signal
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from conftest import PASSWORD
+from conftest import PASSWORD, settings_for
 from problem import CANARY
-from running import SECONDS, finish, process, start
+from running import SECONDS, finish, process, serving, start
 from sqlalchemy import URL
 
 from platform_service.logs import JsonFormatter
@@ -102,6 +104,32 @@ def test_a_stop_drains_and_loses_nothing(tmp_path: Path) -> None:
         code, _, err = finish(running)
     assert code in {0, 128 + signal.SIGTERM, -signal.SIGTERM}
     assert err == ""
+
+
+def test_who_connects_while_it_stops_is_answered_or_refused(database_url: URL) -> None:
+    settings = settings_for(database_url).model_copy(update={"drain_seconds": 0.2})
+    with ThreadPoolExecutor(20) as pool, ExitStack() as running:
+        _, url = running.enter_context(serving(settings))
+        answered: list[int] = []
+        clients = [pool.submit(_ask_until_refused, url, answered) for _ in range(20)]
+        while len(answered) < 100:
+            time.sleep(POLL_SECONDS)
+        running.close()
+        for client in clients:
+            client.result()
+    assert set(answered) == {200}
+
+
+def _ask_until_refused(url: str, answered: list[int]) -> None:
+    while True:
+        connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=SECONDS)
+        try:
+            connection.connect()
+        except ConnectionRefusedError:
+            return
+        connection.request("GET", "/livez")
+        answered.append(connection.getresponse().status)
+        connection.close()
 
 
 def _begin_post(url: str, length: int) -> http.client.HTTPConnection:

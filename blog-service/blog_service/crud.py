@@ -27,7 +27,7 @@ def list_posts(db: sa.Connection, page: PostPage) -> list[PostOut]:
     rows = db.execute(query, page.model_dump() | {"limit": page.limit + 1})
     names = list(rows.keys())
     # One call for all rows takes a third of the time of one call each.
-    return _POSTS_OUT.validate_python([dict(zip(names, row, strict=True)) for row in rows])
+    return _POSTS_OUT.validate_python([dict(zip(names, row, strict=True)) for row in rows.all()])
 
 
 def count_posts(db: sa.Connection, page: PostPage) -> int:

@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import copy_context
 from pathlib import Path
 from types import ModuleType
@@ -50,6 +51,7 @@ class Database:
             hide_parameters=True,
         )
         self.reader = self.writer.execution_options(read_only=True)
+        self._kept: list[Connection] = []
         self.reader_threads = ThreadPoolExecutor(READERS, "reader")
         self.writer_threads = ThreadPoolExecutor(WRITERS, "writer")
         event.listen(self.writer, "connect", _configure_connection)
@@ -60,7 +62,28 @@ class Database:
         """Begin nothing more, and close every connection that is not at work."""
         for threads in (self.reader_threads, self.writer_threads):
             threads.shutdown(wait=False, cancel_futures=True)
+        self.close_kept()
         self.writer.dispose()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Lend a connection and keep it: to take one from the pool costs as much as a short query.
+
+        After an error none that was kept is trusted any more.
+        """
+        connection = self._kept.pop() if self._kept else self.reader.connect()
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            self.close_kept()
+            raise
+        self._kept.append(connection)
+
+    def close_kept(self) -> None:
+        """Close the connections that wait for their next reader."""
+        while self._kept:
+            self._kept.pop().close()
 
     def create_schema(self) -> None:
         """Create the tables in an empty database and stamp it; leave any other alone."""
@@ -97,7 +120,7 @@ class DbSession:
         """Call a crud function that only reads: each statement runs alone, without BEGIN."""
 
         def reading() -> T:
-            with self._database.reader.connect() as connection:
+            with self._database.reading() as connection:
                 return work(connection, *args, **kwargs)
 
         return await _in_thread(self._database.reader_threads, reading)

@@ -2,8 +2,9 @@
 
 import asyncio
 import select
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import copy_context
 from pathlib import Path
 from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
@@ -58,8 +59,8 @@ class Database:
             self.writer = create_engine(url, **postgresql)
             autocommit: Any = {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None}
             self.reader = create_engine(url, **autocommit, **postgresql)
-            for engine in (self.writer, self.reader):
-                event.listen(engine, "checkout", _refuse_closed)
+            event.listen(self.writer, "checkout", _refuse_closed)
+        self._kept: list[Connection] = []
         self.reader_threads = ThreadPoolExecutor(READERS, "reader")
         self.writer_threads = ThreadPoolExecutor(WRITERS, "writer")
         self._head = ScriptDirectory.from_config(alembic_config()).get_current_head()
@@ -68,8 +69,29 @@ class Database:
         """Begin nothing more, and close every connection that is not at work."""
         for threads in (self.reader_threads, self.writer_threads):
             threads.shutdown(wait=False, cancel_futures=True)
+        self.close_kept()
         self.writer.dispose()
         self.reader.dispose()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Lend a connection and keep it: to take one from the pool costs as much as a short query.
+
+        After an error none that was kept is trusted any more.
+        """
+        connection = self._kept.pop() if self._kept else self.reader.connect()
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            self.close_kept()
+            raise
+        self._kept.append(connection)
+
+    def close_kept(self) -> None:
+        """Close the connections that wait for their next reader."""
+        while self._kept:
+            self._kept.pop().close()
 
     def create_sqlite_schema(self) -> None:
         """Create the tables in an empty SQLite file and stamp it; PostgreSQL is migrated."""
@@ -104,13 +126,24 @@ class DbSession:
     async def read(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Call a crud function that only reads: each statement runs alone, without BEGIN."""
+        """Call a crud function that only reads: each statement runs alone, without BEGIN.
+
+        When the server has closed the connection, as a restart does, the function is called again.
+        """
 
         def reading() -> T:
-            with self._database.reader.connect() as connection:
+            with self._database.reading() as connection:
                 return work(connection, *args, **kwargs)
 
-        return await _in_thread(self._database.reader_threads, reading)
+        def reading_again() -> T:
+            try:
+                return reading()
+            except DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+            return reading()
+
+        return await _in_thread(self._database.reader_threads, reading_again)
 
     async def write(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs

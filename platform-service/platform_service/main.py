@@ -36,7 +36,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.draining = False
     app.add_middleware(RequestMiddleware, collections=frozenset({"/users", "/articles"}))
     add_problem_handlers(app)
-    for router in (users.router, articles.router, auth.router, health.router):
+    for router in (articles.router, users.router, auth.router, health.router):
         app.include_router(router)
     return app
 

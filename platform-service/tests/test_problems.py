@@ -83,6 +83,7 @@ def take_away(database: Database, url: URL) -> None:
             "WHERE datname = 'inkwell_test'",
         )
     else:
+        database.close_kept()
         database.writer.dispose()
         file = Path(str(url.database))
         file.rename(file.with_suffix(".away"))

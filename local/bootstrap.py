@@ -91,7 +91,9 @@ def install_with_uv() -> bool:
         if not step("Installing uv", [*pip_install(), "--no-deps", "-r", only_uv.name]):
             return False
     uv = [str(VENV / "bin" / "uv"), "pip", "install", "--python", str(PYTHON), "--require-hashes"]
-    return step("Installing the packages with uv", [*uv, "-r", str(REQUIREMENTS)])
+    # Compiled now, once, rather than at the first start or, where Python may not write, at each.
+    options = ["--compile-bytecode", "-r", str(REQUIREMENTS)]
+    return step("Installing the packages with uv", [*uv, *options])
 
 
 def install_with_pip() -> bool:

@@ -3,8 +3,10 @@
 import asyncio
 from contextlib import suppress
 
+from starlette.types import Receive, Scope
+
 from gateway.connection import Connection
-from gateway.problems import Problem, Receive, Scope
+from gateway.problems import Problem
 
 GATHERED = 65_536  # bytes of a body that are waited for before an upstream is asked
 GATHER_TIMEOUT = 0.02  # seconds to wait for them: they are there, or the client is slow

@@ -6,8 +6,7 @@ from pathlib import Path
 from fastapi import APIRouter, Request, Response
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
-
-from gateway.problems import Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 FOLDER = Path(__file__).parent
 STRICT = (

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from time import perf_counter
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway import config, headers
 from gateway.body import Body
@@ -15,13 +16,11 @@ from gateway.limits import RateLimiter
 from gateway.logs import AccessLog, request_id
 from gateway.metrics import Metrics
 from gateway.paths import is_unsafe, matcher
-from gateway.problems import RETRY_SOON, UNFORESEEN, Headers, Problem, Receive, Scope, Send
+from gateway.problems import RETRY_SOON, UNFORESEEN, Headers, Problem
 from gateway.tokens import TokenVerifier
 from gateway.upstream import Upstream
 
 logger = logging.getLogger(__name__)
-
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 READING = frozenset(("GET", "HEAD", "OPTIONS"))
 IDEMPOTENT = READING | {"PUT", "DELETE"}  # RFC 9110, section 9.2.2
@@ -34,7 +33,7 @@ CLIENT_LEFT = 499
 class Proxy:
     """The gateway as an ASGI application; what no route takes goes to the application behind it."""
 
-    app: App
+    app: ASGIApp
     settings: config.Settings
     table: config.Routes
     upstreams: dict[str, Upstream]
@@ -122,7 +121,7 @@ class Exchange:
             logger.exception("unexpected")
             await self._refuse(Problem(500, UNFORESEEN))
 
-    async def _send(self, message: Scope) -> None:
+    async def _send(self, message: Message) -> None:
         """Send a part of the response, the head with the gateway's own fields."""
         if message["type"] == "http.response.start":
             self._status = message["status"]

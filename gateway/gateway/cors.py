@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 
+from gateway.config import METHODS
 from gateway.headers import values
 from gateway.problems import Headers
 
-METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 # What scripts may read beyond the standard's own list.
 EXPOSED = b"Link, Location, RateLimit, Retry-After, X-Request-ID, X-Total-Count"
 VARY = (b"vary", b"Origin")
 PREFLIGHT: Headers = [
-    (b"access-control-allow-methods", METHODS),
+    (b"access-control-allow-methods", ", ".join(METHODS).encode()),
     (b"access-control-max-age", b"600"),
     (b"content-length", b"0"),
 ]

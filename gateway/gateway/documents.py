@@ -14,15 +14,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from pydantic_core import from_json
 
-from gateway.config import Route
+from gateway.config import METHODS, Route, matcher
 from gateway.fetch import fetch
-from gateway.paths import matcher
 
 Document = dict[str, Any]
 
 FRAME = Path(__file__).with_name("openapi.json").read_text("utf-8")
-METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
-READING = frozenset({"get", "head", "options"})
 SIGNED_IN: Document = {"signed-in": []}
 PROBLEM = {"$ref": "#/components/responses/Problem"}
 NAME = re.compile(r'("#/components/\w+/|"operationId": ")([\w.-]+)')  # of a component or operation
@@ -84,7 +81,7 @@ def merge(documents: Mapping[str, Document], routes: Sequence[Route]) -> Documen
     """
     merged: Document = json.loads(FRAME)
     uses = Counter(name for document in (merged, *documents.values()) for name in _names(document))
-    find = matcher([(route.prefix, route) for route in routes])
+    find = matcher(routes)
     for service, document in documents.items():
         copy = _renamed(document, {name: f"{service}.{name}" for name in uses if uses[name] > 1})
         for section, entries in copy["components"].items():
@@ -92,7 +89,7 @@ def merge(documents: Mapping[str, Document], routes: Sequence[Route]) -> Documen
         for path, item in copy["paths"].items():
             route = find(path.encode())
             if route and route.upstream == service:
-                _complete(item, signed_in=route.writes == "signed-in")
+                _complete(item, route)
                 merged["paths"][path] = item
     return merged
 
@@ -116,11 +113,11 @@ def _renamed(document: Document, names: Mapping[str, str]) -> Document:
     return copy
 
 
-def _complete(item: Document, *, signed_in: bool) -> None:
+def _complete(item: Document, route: Route) -> None:
     """Add to a path's operations who may call them and what an error looks like."""
-    for method in METHODS & item.keys():
+    for method in [it for it in item if it.upper() in METHODS]:
         operation = item[method]
-        needs_token = signed_in and method not in READING
+        needs_token = route.needs_token(method.upper())
         asked = [SIGNED_IN] if needs_token else operation.get("security", [])
         operation["security"] = [SIGNED_IN if one else {} for one in asked]
         operation.setdefault("responses", {}).update({"4XX": PROBLEM, "5XX": PROBLEM})

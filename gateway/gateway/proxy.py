@@ -10,21 +10,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway import config, headers
 from gateway.body import Body
 from gateway.connection import Connection, Lost
-from gateway.cors import METHODS, Cors
+from gateway.cors import Cors
+from gateway.heads import is_unsafe
 from gateway.health import Health
 from gateway.limits import RateLimiter
 from gateway.logs import AccessLog, request_id
 from gateway.metrics import Metrics
-from gateway.paths import is_unsafe, matcher
 from gateway.problems import RETRY_SOON, UNFORESEEN, Headers, Problem
 from gateway.tokens import TokenVerifier
 from gateway.upstream import Upstream
 
 logger = logging.getLogger(__name__)
 
-READING = frozenset(("GET", "HEAD", "OPTIONS"))
-IDEMPOTENT = READING | {"PUT", "DELETE"}  # RFC 9110, section 9.2.2
-ALLOW = (b"allow", METHODS)
+IDEMPOTENT = config.READING | {"PUT", "DELETE"}  # RFC 9110, section 9.2.2
+ALLOW = (b"allow", ", ".join(config.METHODS).encode())
 UNCOUNTED = frozenset((b"/livez", b"/readyz"))
 CLIENT_LEFT = 499
 
@@ -44,7 +43,7 @@ class Proxy:
     log: AccessLog
 
     def __post_init__(self) -> None:
-        self.route_of = matcher([(route.prefix, route) for route in self.table.routes])
+        self.route_of = config.matcher(self.table.routes)
         self.cors = Cors(self.settings.cors_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -147,8 +146,7 @@ class Exchange:
         if self._method == "CONNECT" or (self._method == "TRACE" and self._route):
             raise Problem(405, "This method is not served here.", ALLOW)
         await self._count()
-        signed_in = self._route is not None and self._route.writes == "signed-in"
-        if signed_in and self._method not in READING:
+        if self._route and self._route.needs_token(self._method):
             sent = headers.values(self._headers, b"authorization")
             await self._proxy.verifier.verify(sent[0] if len(sent) == 1 else None)
 

@@ -111,11 +111,6 @@ class Routes(Model):
     client: Client = Client()
 
     @property
-    def base_urls(self) -> dict[str, str]:
-        """Each upstream's URL, by its name."""
-        return {name: upstream.url for name, upstream in self.upstreams.items()}
-
-    @property
     def keys_url(self) -> str:
         """Where the keys are published that verify tokens."""
         return f"{self.upstreams[self.keys_from].url}/.well-known/jwks.json"

@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
 from pydantic_core import from_json
 
-from gateway.config import METHODS, Route, matcher
-from gateway.fetch import fetch
+from gateway.config import METHODS, Route, Routes, matcher
+from gateway.health import fetch
 
 Document = dict[str, Any]
 
@@ -26,25 +24,14 @@ NAME = re.compile(r'("#/components/\w+/|"operationId": ")([\w.-]+)')  # of a com
 MAX_AGE = 10.0  # seconds until the services are asked again
 FETCH_TIMEOUT = 2.0
 
-router = APIRouter(include_in_schema=False)
-
-
-@router.api_route("/openapi.json", methods=["GET", "HEAD"])
-async def openapi(request: Request) -> JSONResponse:
-    """Answer the merged document."""
-    return JSONResponse(await request.app.state.documents.current())
-
 
 class Documents:
     """The merged document, of each service's newest copy: one that is down keeps its last."""
 
-    def __init__(
-        self, client: httpx.AsyncClient, base_urls: Mapping[str, str], routes: Sequence[Route]
-    ) -> None:
+    def __init__(self, client: httpx.AsyncClient, table: Routes) -> None:
         self._client = client
-        self._base_urls = base_urls
-        self._routes = routes
-        self._copies: dict[str, Document] = {name: {"paths": {}} for name in base_urls}
+        self._table = table
+        self._copies: dict[str, Document] = {name: {"paths": {}} for name in table.upstreams}
         self._merged: Document = {}
         self._expires_at = float("-inf")
         self._lock = asyncio.Lock()
@@ -53,8 +40,8 @@ class Documents:
         """Return the document, ten seconds old at most; its description tells who is down."""
         async with self._lock:
             if time.monotonic() > self._expires_at:
-                notes = await asyncio.gather(*map(self._refresh, self._base_urls))
-                self._merged = merge(self._copies, self._routes)
+                notes = await asyncio.gather(*map(self._refresh, self._copies))
+                self._merged = merge(self._copies, self._table.routes)
                 self._merged["info"]["description"] += "".join(notes)
                 self._expires_at = time.monotonic() + MAX_AGE
         return self._merged
@@ -64,10 +51,10 @@ class Documents:
 
         def keep(answer: bytes) -> None:
             copy = from_json(answer, allow_inf_nan=False)
-            merge({service: copy}, self._routes)  # what cannot be merged is no better than none
+            merge({service: copy}, self._table.routes)  # or else it is no better than none
             self._copies[service] = copy
 
-        url = f"{self._base_urls[service]}/openapi.json"
+        url = f"{self._table.upstreams[service].url}/openapi.json"
         if await fetch(self._client, url, FETCH_TIMEOUT, keep):
             return ""
         return f"\n\n**{service} does not answer: its routes are missing or may have changed.**"

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from dataclasses import dataclass
 from time import perf_counter
 
+import httpx
+from httpx_aiohttp import AiohttpTransport
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway import config, headers
@@ -28,23 +29,27 @@ UNCOUNTED = frozenset((b"/livez", b"/readyz"))
 CLIENT_LEFT = 499
 
 
-@dataclass
 class Proxy:
-    """The gateway as an ASGI application; what no route takes goes to the application behind it."""
+    """The gateway as an ASGI application; what no route takes goes to the application behind it.
+
+    Raises:
+        ConfigurationError: the file of routes cannot be used.
+    """
 
     app: ASGIApp
-    settings: config.Settings
-    table: config.Routes
-    upstreams: dict[str, Upstream]
-    metrics: Metrics
-    limiter: RateLimiter
-    verifier: TokenVerifier
-    health: Health
-    log: AccessLog
 
-    def __post_init__(self) -> None:
+    def __init__(self, settings: config.Settings) -> None:
+        self.settings = settings
+        self.table = config.load_routes(settings.routes_file)
         self.route_of = config.matcher(self.table.routes)
-        self.cors = Cors(self.settings.cors_origins)
+        self.http = httpx.AsyncClient(transport=AiohttpTransport(), trust_env=False)
+        self.metrics, self.log = Metrics(), AccessLog()
+        self.cors = Cors(settings.cors_origins)
+        self.health = Health(self.http, self.table)
+        self.limiter = RateLimiter(settings, self.table.rate_limits)
+        self.verifier = TokenVerifier(settings, self.http, self.table.keys_url)
+        upstreams = self.table.upstreams.items()
+        self.upstreams = {name: Upstream(name, it, self.metrics) for name, it in upstreams}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the lifespan."""

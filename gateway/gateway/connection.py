@@ -35,10 +35,9 @@ class Connection(asyncio.Protocol):
     more use.
     """
 
-    def __init__(self, limits: config.Upstream, on_lost: Callable[["Connection"], None]) -> None:
+    def __init__(self, limits: config.Upstream) -> None:
         self.limits = limits
         self.complete, self.reusable = True, False  # no exchange is under way
-        self._on_lost = on_lost
         self._transport: asyncio.Transport
         self._error: Exception | None = None
         self._changed = asyncio.Event()
@@ -48,10 +47,9 @@ class Connection(asyncio.Protocol):
 
     def begin(self, data: bytes, *, bodyless: bool, sent: bool) -> None:
         """Start an exchange by writing the request, or a part of it when that is not all."""
-        self.status = self._unparsed = self._held = 0
+        self.status = self.received = self._held = 0
         self.headers: Headers = []
         self.sent = sent
-        self.answered = False  # a byte of the response has come
         self.complete = self.reusable = False
         self._bodyless = bodyless
         self._has_head = self._ends_with_connection = self._may_continue = False
@@ -69,10 +67,8 @@ class Connection(asyncio.Protocol):
 
     async def permission(self, seconds: float) -> bool:
         """Wait for 100 Continue or so many seconds; False when a response came instead."""
-        try:
+        with suppress(Silent):
             await self._until(lambda: self._may_continue or self._has_head, seconds)
-        except Silent:
-            return True
         return not self._has_head
 
     async def head(self) -> None:
@@ -135,15 +131,14 @@ class Connection(asyncio.Protocol):
         if self.complete:
             self.fail(Problem(*BROKEN))  # nobody asked: RFC 9112, section 9.2
             return
-        self.answered = True
-        self._unparsed += 0 if self._has_head else len(data)
+        self.received += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self.reusable = False  # what follows a whole response belongs to none
             if not self.complete:
                 self.fail(Problem(*BROKEN))
-        if self._unparsed > MAX_HEAD and not self._has_head:
+        if self.received > MAX_HEAD and not self._has_head:
             self.fail(Problem(*BROKEN))
         if self._held > HIGH_WATER:
             self._transport.pause_reading()
@@ -156,7 +151,6 @@ class Connection(asyncio.Protocol):
             self.complete = self.complete or self._ends_with_connection
         self._error = self._error or Lost(*BROKEN)
         self._changed.set()
-        self._on_lost(self)
 
     def _rescue(self) -> None:
         """Read an answer that came before a write failed: an early refusal, most likely."""

@@ -1,10 +1,9 @@
 """What Prometheus reads: requests, durations, in-flight, retries, replicas left out, limits."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from gateway.config import METHODS
 
@@ -52,18 +51,3 @@ class Metrics:
         """Return a function that counts one more of its argument."""
         counter = Counter(f"gateway_{name}", documentation, [label], registry=self.registry)
         return lambda value: counter.labels(value).inc()
-
-
-@contextmanager
-def serve(metrics: Metrics, host: str, port: int) -> Iterator[None]:
-    """Serve /metrics on a thread and a port of its own.
-
-    Raises:
-        OSError: the port is taken.
-    """
-    server, _ = start_http_server(port, host, metrics.registry)
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()

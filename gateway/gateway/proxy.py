@@ -184,7 +184,7 @@ class Exchange:
                 return await self._ask(connection, head, body)
             except Lost:
                 may_repeat = body.empty and self._method in IDEMPOTENT
-                if lost_by or connection.answered or not may_repeat:
+                if lost_by or connection.received or not may_repeat:
                     raise
                 lost_by = replica
             finally:

@@ -4,7 +4,7 @@ import asyncio
 import errno
 from contextlib import suppress
 from socket import SOCK_STREAM
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from gateway import config
@@ -36,11 +36,6 @@ class Replica:
         self.probe_at = 0.0  # set while the replica is left out
         self.probing = False
 
-    def lost(self, connection: Connection) -> None:
-        """Forget a connection that ended while it waited."""
-        if timer := self.idle.pop(connection, None):
-            timer.cancel()
-
     def taken(self) -> Connection | None:
         """Return the connection that waits for the shortest time."""
         while self.idle:
@@ -56,31 +51,28 @@ class Replica:
             connection.close()
 
 
-class Slots:
+class Slots(asyncio.Semaphore):
     """So many at once; a bounded number of others wait for a bounded time."""
 
     def __init__(self, slots: int, limits: config.Upstream) -> None:
-        self._semaphore = asyncio.Semaphore(slots)
+        super().__init__(slots)
         self._limits = limits
         self._waiting = 0
 
-    async def __aenter__(self) -> None:
-        if not self._semaphore.locked():
-            await self._semaphore.acquire()
-            return
+    async def acquire(self) -> Literal[True]:
+        """Wait for a slot, or raise a Problem."""
+        if not self.locked():
+            return await super().acquire()
         if self._waiting >= self._limits.max_queue:
             raise Problem(*UNAVAILABLE)
         self._waiting += 1
         try:
             async with asyncio.timeout(self._limits.queue_timeout):
-                await self._semaphore.acquire()
+                return await super().acquire()
         except TimeoutError:
             raise Problem(*UNAVAILABLE) from None
         finally:
             self._waiting -= 1
-
-    async def __aexit__(self, *_: object) -> None:
-        self._semaphore.release()
 
 
 class Upstream:
@@ -164,11 +156,10 @@ class Upstream:
             replica.probing = False
 
     async def _opened(self, replica: Replica) -> Connection:
-        def new() -> Connection:
-            return Connection(self._limits, replica.lost)
-
         async with asyncio.timeout(self._limits.connect_timeout):
-            _, connection = await self._loop.create_connection(new, *replica.address)
+            _, connection = await self._loop.create_connection(
+                lambda: Connection(self._limits), *replica.address
+            )
         replica.probe_at = 0.0
         return connection
 

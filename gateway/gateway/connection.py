@@ -47,7 +47,8 @@ class Connection(asyncio.Protocol):
 
     def begin(self, data: bytes, *, bodyless: bool, sent: bool) -> None:
         """Start an exchange by writing the request, or a part of it when that is not all."""
-        self.status = self.received = self._held = 0
+        self.status = self.received = 0
+        self.held = 0  # bytes of the response's body that nobody took yet
         self.headers: Headers = []
         self.sent = sent
         self.complete = self.reusable = False
@@ -84,9 +85,9 @@ class Connection(asyncio.Protocol):
     def take(self) -> bytes:
         """Return what has come of the body; `complete` tells whether that was its end."""
         data, self._chunks = b"".join(self._chunks), []
-        if self._held > HIGH_WATER:
+        if self.held > HIGH_WATER:
             self._transport.resume_reading()
-        self._held = 0
+        self.held = 0
         return data
 
     @property
@@ -140,7 +141,7 @@ class Connection(asyncio.Protocol):
                 self.fail(Problem(*BROKEN))
         if self.received > MAX_HEAD and not self._has_head:
             self.fail(Problem(*BROKEN))
-        if self._held > HIGH_WATER:
+        if self.held > HIGH_WATER:
             self._transport.pause_reading()
         self._changed.set()
 
@@ -192,7 +193,7 @@ class Connection(asyncio.Protocol):
         if self.complete:
             raise Problem(*BROKEN)
         self._chunks.append(body)
-        self._held += len(body)
+        self.held += len(body)
 
     def on_message_complete(self) -> None:
         self.complete = self._has_head

@@ -123,8 +123,8 @@ class Upstream:
     def release(self, replica: Replica, connection: Connection) -> None:
         """Take a connection back when its exchange ended, however it did."""
         replica.in_flight -= 1
-        reusable = connection.complete and connection.reusable and connection.is_open
-        if reusable and replica in self._replicas:
+        is_done = connection.complete and not connection.held  # else it may read no more
+        if is_done and connection.reusable and connection.is_open and replica in self._replicas:
             timer = self._loop.call_later(self._limits.keep_alive, connection.close)
             replica.idle[connection] = timer
         else:

@@ -79,8 +79,7 @@ class Connection(asyncio.Protocol):
 
     async def more(self) -> None:
         """Wait until there is more of the body or its end."""
-        has_more = lambda: bool(self._chunks) or self.complete  # noqa: E731
-        await self._until(has_more, self.limits.between_bytes_timeout)
+        await self._until(lambda: self._chunks or self.complete, self.limits.between_bytes_timeout)
 
     def take(self) -> bytes:
         """Return what has come of the body; `complete` tells whether that was its end."""
@@ -105,7 +104,7 @@ class Connection(asyncio.Protocol):
         self._changed.set()
         self._transport.abort()
 
-    async def _until(self, condition: Callable[[], bool], seconds: float | None = None) -> None:
+    async def _until(self, condition: Callable[[], object], seconds: float | None = None) -> None:
         try:
             while not condition():
                 if self._error:

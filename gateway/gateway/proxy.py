@@ -11,7 +11,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway import config, headers
 from gateway.body import Body
 from gateway.connection import Connection, Lost
-from gateway.cors import Cors
 from gateway.heads import is_unsafe
 from gateway.health import Health
 from gateway.limits import RateLimiter
@@ -44,7 +43,7 @@ class Proxy:
         self.route_of = config.matcher(self.table.routes)
         self.http = httpx.AsyncClient(transport=AiohttpTransport(), trust_env=False)
         self.metrics, self.log = Metrics(), AccessLog()
-        self.cors = Cors(settings.cors_origins)
+        self.cors = headers.Cors(settings.cors_origins)
         self.health = Health(self.http, self.table)
         self.limiter = RateLimiter(settings, self.table.rate_limits)
         self.verifier = TokenVerifier(settings, self.http, self.table.keys_url)
@@ -98,14 +97,13 @@ class Exchange:
     def _note(self, seconds: float) -> None:
         upstream = self._route.upstream if self._route else ""
         self._proxy.metrics.finished(self._label, upstream, self._method, self._status, seconds)
-        fields = {
-            "method": self._method,
-            "path": self._path.decode("latin-1"),
-            "status": self._status,
-            "duration_ms": round(seconds * 1000, 2),
-            "client": self._client,
-        }
-        self._proxy.log.write(fields)
+        self._proxy.log.write(
+            method=self._method,
+            path=self._path.decode("latin-1"),
+            status=self._status,
+            duration_ms=round(seconds * 1000, 2),
+            client=self._client,
+        )
 
     async def _answer(self) -> None:
         try:

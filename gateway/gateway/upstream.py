@@ -16,8 +16,6 @@ RESOLVE_INTERVAL = 2.0
 PROBE_INTERVAL = 0.5  # seconds until a replica that was left out is probed
 
 OUR_OWN = (errno.EMFILE, errno.ENFILE)  # no replica is to blame for these
-
-Address = tuple[str, int]
 UNAVAILABLE = (503, "The service does not answer at the moment.", RETRY_SOON)
 
 
@@ -29,7 +27,7 @@ async def resolve(loop: asyncio.AbstractEventLoop, host: str, port: int) -> list
 class Replica:
     """An address of a service, with the connections that wait for their next exchange."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: tuple[str, int]) -> None:
         self.address = address
         self.in_flight = 0
         self.idle: dict[Connection, asyncio.TimerHandle] = {}

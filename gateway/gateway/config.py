@@ -110,11 +110,6 @@ class Routes(Model):
     rate_limits: tuple[RateLimitRule, ...] = ()
     client: Client = Client()
 
-    @property
-    def keys_url(self) -> str:
-        """Where the keys are published that verify tokens."""
-        return f"{self.upstreams[self.keys_from].url}/.well-known/jwks.json"
-
 
 def matcher(routes: Sequence[Route]) -> Callable[[bytes], Route | None]:
     """Return a function that finds the longest prefix of whole segments of a raw path."""

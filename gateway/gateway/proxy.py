@@ -46,7 +46,8 @@ class Proxy:
         self.cors = headers.Cors(settings.cors_origins)
         self.health = Health(self.http, self.table)
         self.limiter = RateLimiter(settings, self.table.rate_limits)
-        self.verifier = TokenVerifier(settings, self.http, self.table.keys_url)
+        keys_url = f"{self.table.upstreams[self.table.keys_from].url}/.well-known/jwks.json"
+        self.verifier = TokenVerifier(settings, self.http, keys_url)
         upstreams = self.table.upstreams.items()
         self.upstreams = {name: Upstream(name, it, self.metrics) for name, it in upstreams}
 

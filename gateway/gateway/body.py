@@ -15,6 +15,12 @@ CONTINUE_TIMEOUT = 1.0  # seconds to wait for 100 Continue before the body is se
 TOO_LARGE = "The body is larger than this path takes."
 
 
+def chunked(data: bytes, *, is_last: bool) -> bytes:
+    """Frame data as a chunk, with the body's end behind the last one: RFC 9112, section 7.1."""
+    chunk = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+    return chunk + b"0\r\n\r\n" if is_last else chunk
+
+
 class Body:
     """Takes pieces from the client, counts them, and frames them as they came.
 
@@ -45,10 +51,7 @@ class Body:
     def taken(self) -> bytes:
         """Return what was read, framed for the upstream."""
         data, self._pieces = b"".join(self._pieces), []
-        if not self.chunked:
-            return data
-        chunk = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
-        return chunk + b"0\r\n\r\n" if self.ended else chunk
+        return chunked(data, is_last=self.ended) if self.chunked else data
 
     async def pump(self, connection: Connection) -> None:
         """Send the rest; what goes wrong with the client's side ends the exchange."""

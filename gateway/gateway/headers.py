@@ -58,6 +58,11 @@ def values(headers: Headers, name: bytes) -> list[bytes]:
     return [value for field, value in headers if field == name]
 
 
+def lines(fields: Headers) -> bytes:
+    """Write fields as they go over a connection."""
+    return b"".join([b"%b: %b\r\n" % field for field in fields])
+
+
 def request_id(headers: Headers) -> bytes:
     """Return the client's id when it is one and well formed, else a new one."""
     sent = values(headers, b"x-request-id")

@@ -194,16 +194,12 @@ class Exchange:
         """Write the request's head as it goes upstream."""
         query = self._scope["query_string"]
         target = self._path + b"?" + query if query else self._path
-        fields = [
-            *headers.outbound(self._headers),
-            *self._origin,
-            *headers.trace(self._headers),
-            (b"x-request-id", self._id),
-        ]
+        fields = headers.outbound(self._headers) + self._origin + headers.trace(self._headers)
+        fields.append((b"x-request-id", self._id))
         if body.chunked:
             fields.append((b"transfer-encoding", b"chunked"))
-        lines = b"".join([b"%b: %b\r\n" % field for field in fields])
-        return b"%b %b HTTP/1.1\r\n%b\r\n" % (self._method.encode(), target, lines)
+        start = b"%b %b HTTP/1.1\r\n" % (self._method.encode(), target)
+        return start + headers.lines(fields) + b"\r\n"
 
     async def _ask(self, connection: Connection, head: bytes, body: Body) -> None:
         connection.begin(head + body.taken(), bodyless=self._method == "HEAD", sent=body.ended)

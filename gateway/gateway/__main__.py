@@ -5,7 +5,9 @@ import socket
 import sys
 from contextlib import suppress
 
-from gateway import logs, metrics
+from prometheus_client import start_http_server
+
+from gateway import logs
 from gateway.config import ConfigurationError, load_settings
 from gateway.main import create_app
 from gateway.server import Server
@@ -19,8 +21,8 @@ def main() -> str | None:
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
         address = (settings.host, settings.port)
         listener = socket.create_server(address, family=family, backlog=2048)
-        serving = metrics.serve(app.metrics, settings.metrics_host, settings.metrics_port)
-        with suppress(KeyboardInterrupt), listener, serving:
+        start_http_server(settings.metrics_port, settings.metrics_host, app.metrics.registry)
+        with suppress(KeyboardInterrupt), listener:
             logs.configure(settings.log_level)
             # What the start made lives on: the collector need not look at it again, nor often at
             # what many clients at once keep alive for a moment.

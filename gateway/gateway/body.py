@@ -3,14 +3,22 @@
 import asyncio
 from contextlib import suppress
 
+from starlette.types import Receive, Scope
+
 from gateway.connection import Connection
-from gateway.problems import Problem, Receive, Scope
+from gateway.problems import Problem
 
 GATHERED = 65_536  # bytes of a body that are waited for before an upstream is asked
 GATHER_TIMEOUT = 0.02  # seconds to wait for them: they are there, or the client is slow
 CONTINUE_TIMEOUT = 1.0  # seconds to wait for 100 Continue before the body is sent anyway
 
 TOO_LARGE = "The body is larger than this path takes."
+
+
+def chunked(data: bytes, *, is_last: bool) -> bytes:
+    """Frame data as a chunk, with the body's end behind the last one: RFC 9112, section 7.1."""
+    chunk = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+    return chunk + b"0\r\n\r\n" if is_last else chunk
 
 
 class Body:
@@ -43,10 +51,7 @@ class Body:
     def taken(self) -> bytes:
         """Return what was read, framed for the upstream."""
         data, self._pieces = b"".join(self._pieces), []
-        if not self.chunked:
-            return data
-        chunk = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
-        return chunk + b"0\r\n\r\n" if self.ended else chunk
+        return chunked(data, is_last=self.ended) if self.chunked else data
 
     async def pump(self, connection: Connection) -> None:
         """Send the rest; what goes wrong with the client's side ends the exchange."""

@@ -2,24 +2,18 @@
 
 import os
 import tomllib
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from limits import RateLimitItem, parse
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    PositiveFloat,
-    PositiveInt,
-    StringConstraints,
-    ValidationError,
-)
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import BaseModel, BeforeValidator, Field, PlainValidator, PositiveFloat, PositiveInt
+from pydantic_core import ValidationError
+from pydantic_settings import BaseSettings, NoDecode
 
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+READING = frozenset(("GET", "HEAD", "OPTIONS"))
 MAX_BODY = 2 * 1024 * 1024  # bytes, where the file of routes says nothing else
 
 
@@ -31,14 +25,12 @@ def _listed(value: Any) -> Any:
     return list(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
 
 
-Origin = Annotated[str, StringConstraints(pattern=r"^(\*|https?://[^/\s]+)$")]
+Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^/\s]+)$")]
 Listed = (NoDecode, BeforeValidator(_listed))
 
 
-class Settings(BaseSettings):
+class Settings(BaseSettings, env_prefix="GATEWAY_", frozen=True):
     """The GATEWAY_ variables; lists are separated by commas."""
-
-    model_config = SettingsConfigDict(env_prefix="GATEWAY_", frozen=True)
 
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
@@ -55,10 +47,8 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
 
-class Model(BaseModel):
+class Model(BaseModel, extra="forbid", frozen=True):
     """A table of the file of routes: nothing unknown, nothing changed later."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Upstream(Model):
@@ -82,6 +72,10 @@ class Route(Model):
     upstream: str
     writes: Literal["anyone", "signed-in"] = "anyone"
     max_body: PositiveInt = MAX_BODY
+
+    def needs_token(self, method: str) -> bool:
+        """Tell whether only those who are signed in may call this method."""
+        return self.writes == "signed-in" and method not in READING
 
 
 class RateLimitRule(Model):
@@ -116,15 +110,17 @@ class Routes(Model):
     rate_limits: tuple[RateLimitRule, ...] = ()
     client: Client = Client()
 
-    @property
-    def base_urls(self) -> dict[str, str]:
-        """Each upstream's URL, by its name."""
-        return {name: upstream.url for name, upstream in self.upstreams.items()}
 
-    @property
-    def keys_url(self) -> str:
-        """Where the keys are published that verify tokens."""
-        return f"{self.upstreams[self.keys_from].url}/.well-known/jwks.json"
+def matcher(routes: Sequence[Route]) -> Callable[[bytes], Route | None]:
+    """Return a function that finds the longest prefix of whole segments of a raw path."""
+    longest_first = sorted(routes, key=lambda route: -len(route.prefix))
+    table = [(route.prefix.encode() + b"/", route) for route in longest_first]
+
+    def match(raw_path: bytes) -> Route | None:
+        path = raw_path + b"/"
+        return next((route for prefix, route in table if path.startswith(prefix)), None)
+
+    return match
 
 
 def load_settings() -> Settings:

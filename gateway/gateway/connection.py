@@ -35,10 +35,9 @@ class Connection(asyncio.Protocol):
     more use.
     """
 
-    def __init__(self, limits: config.Upstream, on_lost: Callable[["Connection"], None]) -> None:
+    def __init__(self, limits: config.Upstream) -> None:
         self.limits = limits
         self.complete, self.reusable = True, False  # no exchange is under way
-        self._on_lost = on_lost
         self._transport: asyncio.Transport
         self._error: Exception | None = None
         self._changed = asyncio.Event()
@@ -48,10 +47,10 @@ class Connection(asyncio.Protocol):
 
     def begin(self, data: bytes, *, bodyless: bool, sent: bool) -> None:
         """Start an exchange by writing the request, or a part of it when that is not all."""
-        self.status = self._unparsed = self._held = 0
+        self.status = self.received = 0
+        self.held = 0  # bytes of the response's body that nobody took yet
         self.headers: Headers = []
         self.sent = sent
-        self.answered = False  # a byte of the response has come
         self.complete = self.reusable = False
         self._bodyless = bodyless
         self._has_head = self._ends_with_connection = self._may_continue = False
@@ -69,10 +68,8 @@ class Connection(asyncio.Protocol):
 
     async def permission(self, seconds: float) -> bool:
         """Wait for 100 Continue or so many seconds; False when a response came instead."""
-        try:
+        with suppress(Silent):
             await self._until(lambda: self._may_continue or self._has_head, seconds)
-        except Silent:
-            return True
         return not self._has_head
 
     async def head(self) -> None:
@@ -82,15 +79,14 @@ class Connection(asyncio.Protocol):
 
     async def more(self) -> None:
         """Wait until there is more of the body or its end."""
-        has_more = lambda: bool(self._chunks) or self.complete  # noqa: E731
-        await self._until(has_more, self.limits.between_bytes_timeout)
+        await self._until(lambda: self._chunks or self.complete, self.limits.between_bytes_timeout)
 
     def take(self) -> bytes:
         """Return what has come of the body; `complete` tells whether that was its end."""
         data, self._chunks = b"".join(self._chunks), []
-        if self._held > HIGH_WATER:
+        if self.held > HIGH_WATER:
             self._transport.resume_reading()
-        self._held = 0
+        self.held = 0
         return data
 
     @property
@@ -108,7 +104,7 @@ class Connection(asyncio.Protocol):
         self._changed.set()
         self._transport.abort()
 
-    async def _until(self, condition: Callable[[], bool], seconds: float | None = None) -> None:
+    async def _until(self, condition: Callable[[], object], seconds: float | None = None) -> None:
         try:
             while not condition():
                 if self._error:
@@ -135,17 +131,16 @@ class Connection(asyncio.Protocol):
         if self.complete:
             self.fail(Problem(*BROKEN))  # nobody asked: RFC 9112, section 9.2
             return
-        self.answered = True
-        self._unparsed += 0 if self._has_head else len(data)
+        self.received += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self.reusable = False  # what follows a whole response belongs to none
             if not self.complete:
                 self.fail(Problem(*BROKEN))
-        if self._unparsed > MAX_HEAD and not self._has_head:
+        if self.received > MAX_HEAD and not self._has_head:
             self.fail(Problem(*BROKEN))
-        if self._held > HIGH_WATER:
+        if self.held > HIGH_WATER:
             self._transport.pause_reading()
         self._changed.set()
 
@@ -156,7 +151,6 @@ class Connection(asyncio.Protocol):
             self.complete = self.complete or self._ends_with_connection
         self._error = self._error or Lost(*BROKEN)
         self._changed.set()
-        self._on_lost(self)
 
     def _rescue(self) -> None:
         """Read an answer that came before a write failed: an early refusal, most likely."""
@@ -198,7 +192,7 @@ class Connection(asyncio.Protocol):
         if self.complete:
             raise Problem(*BROKEN)
         self._chunks.append(body)
-        self._held += len(body)
+        self.held += len(body)
 
     def on_message_complete(self) -> None:
         self.complete = self._has_head

@@ -1,20 +1,38 @@
 """uvicorn's cycle of a request and its response, framed as the client can read it."""
 # ruff: noqa: D102 - ASGI and uvicorn name the methods here
 
+import asyncio
 from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+from gateway.body import chunked
+from gateway.headers import lines
 from gateway.problems import CLOSE, Headers
 
 
 class Cycle(RequestResponseCycle):
     """Frames by RFC 9112, section 6.3; tells its protocol when it has ended, and how."""
 
-    protocol: Any  # the Protocol
     _head = b""
     _bodyless = _chunked = _has_end = False
+
+    def __init__(self, protocol: Any, *, keep_alive: bool) -> None:
+        super().__init__(
+            scope=protocol.scope,
+            transport=protocol.transport,
+            flow=protocol.flow,
+            logger=protocol.logger,
+            access_logger=protocol.access_logger,
+            access_log=False,
+            default_headers=protocol.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=protocol.expect_100_continue,
+            keep_alive=keep_alive,
+            on_response=protocol.on_response_complete,
+        )
+        self.protocol = protocol
 
     async def run_asgi(self, app: Any) -> None:
         await super().run_asgi(app)
@@ -43,15 +61,13 @@ class Cycle(RequestResponseCycle):
         own = [] if b"date" in names else self.default_headers
         own = own + [(b"transfer-encoding", b"chunked")] * self._chunked
         own += [] if self.keep_alive else [CLOSE]
-        lines = b"".join([b"%b: %b\r\n" % field for field in (*fields, *own)])
-        return b"%b%b\r\n" % (STATUS_LINE[status], lines)
+        return STATUS_LINE[status] + lines([*fields, *own]) + b"\r\n"
 
     def _write(self, body: bytes, *, more: bool) -> None:
         if self._bodyless:
             body = b""
         elif self._chunked:
-            body = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
-            body = body if more else body + b"0\r\n\r\n"
+            body = chunked(body, is_last=not more)
         self.transport.write(self._head + body)
         self._head = b""
         if not more:

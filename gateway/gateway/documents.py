@@ -10,44 +10,28 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
 from pydantic_core import from_json
 
-from gateway.config import Route
-from gateway.fetch import fetch
-from gateway.paths import matcher
+from gateway.config import METHODS, Route, Routes, matcher
+from gateway.health import fetch
 
 Document = dict[str, Any]
 
 FRAME = Path(__file__).with_name("openapi.json").read_text("utf-8")
-METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
-READING = frozenset({"get", "head", "options"})
 SIGNED_IN: Document = {"signed-in": []}
 PROBLEM = {"$ref": "#/components/responses/Problem"}
 NAME = re.compile(r'("#/components/\w+/|"operationId": ")([\w.-]+)')  # of a component or operation
 MAX_AGE = 10.0  # seconds until the services are asked again
 FETCH_TIMEOUT = 2.0
 
-router = APIRouter(include_in_schema=False)
-
-
-@router.api_route("/openapi.json", methods=["GET", "HEAD"])
-async def openapi(request: Request) -> JSONResponse:
-    """Answer the merged document."""
-    return JSONResponse(await request.app.state.documents.current())
-
 
 class Documents:
     """The merged document, of each service's newest copy: one that is down keeps its last."""
 
-    def __init__(
-        self, client: httpx.AsyncClient, base_urls: Mapping[str, str], routes: Sequence[Route]
-    ) -> None:
+    def __init__(self, client: httpx.AsyncClient, table: Routes) -> None:
         self._client = client
-        self._base_urls = base_urls
-        self._routes = routes
-        self._copies: dict[str, Document] = {name: {"paths": {}} for name in base_urls}
+        self._table = table
+        self._copies: dict[str, Document] = {name: {"paths": {}} for name in table.upstreams}
         self._merged: Document = {}
         self._expires_at = float("-inf")
         self._lock = asyncio.Lock()
@@ -56,8 +40,8 @@ class Documents:
         """Return the document, ten seconds old at most; its description tells who is down."""
         async with self._lock:
             if time.monotonic() > self._expires_at:
-                notes = await asyncio.gather(*map(self._refresh, self._base_urls))
-                self._merged = merge(self._copies, self._routes)
+                notes = await asyncio.gather(*map(self._refresh, self._copies))
+                self._merged = merge(self._copies, self._table.routes)
                 self._merged["info"]["description"] += "".join(notes)
                 self._expires_at = time.monotonic() + MAX_AGE
         return self._merged
@@ -67,10 +51,10 @@ class Documents:
 
         def keep(answer: bytes) -> None:
             copy = from_json(answer, allow_inf_nan=False)
-            merge({service: copy}, self._routes)  # what cannot be merged is no better than none
+            merge({service: copy}, self._table.routes)  # or else it is no better than none
             self._copies[service] = copy
 
-        url = f"{self._base_urls[service]}/openapi.json"
+        url = f"{self._table.upstreams[service].url}/openapi.json"
         if await fetch(self._client, url, FETCH_TIMEOUT, keep):
             return ""
         return f"\n\n**{service} does not answer: its routes are missing or may have changed.**"
@@ -84,7 +68,7 @@ def merge(documents: Mapping[str, Document], routes: Sequence[Route]) -> Documen
     """
     merged: Document = json.loads(FRAME)
     uses = Counter(name for document in (merged, *documents.values()) for name in _names(document))
-    find = matcher([(route.prefix, route) for route in routes])
+    find = matcher(routes)
     for service, document in documents.items():
         copy = _renamed(document, {name: f"{service}.{name}" for name in uses if uses[name] > 1})
         for section, entries in copy["components"].items():
@@ -92,7 +76,7 @@ def merge(documents: Mapping[str, Document], routes: Sequence[Route]) -> Documen
         for path, item in copy["paths"].items():
             route = find(path.encode())
             if route and route.upstream == service:
-                _complete(item, signed_in=route.writes == "signed-in")
+                _complete(item, route)
                 merged["paths"][path] = item
     return merged
 
@@ -116,11 +100,11 @@ def _renamed(document: Document, names: Mapping[str, str]) -> Document:
     return copy
 
 
-def _complete(item: Document, *, signed_in: bool) -> None:
+def _complete(item: Document, route: Route) -> None:
     """Add to a path's operations who may call them and what an error looks like."""
-    for method in METHODS & item.keys():
+    for method in [it for it in item if it.upper() in METHODS]:
         operation = item[method]
-        needs_token = signed_in and method not in READING
+        needs_token = route.needs_token(method.upper())
         asked = [SIGNED_IN] if needs_token else operation.get("security", [])
         operation["security"] = [SIGNED_IN if one else {} for one in asked]
         operation.setdefault("responses", {}).update({"4XX": PROBLEM, "5XX": PROBLEM})

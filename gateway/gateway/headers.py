@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from random import getrandbits
 
+from gateway.config import METHODS
 from gateway.problems import Headers
 
 # RFC 9110, section 7.6.1, and what is only for the next hop or ends with it.
@@ -29,6 +30,15 @@ SECURITY: Headers = [
 OWN = frozenset((b"server", b"x-request-id", b"ratelimit", b"ratelimit-policy"))
 NOT_FROM_UPSTREAM = HOP_BY_HOP | OWN | {name for name, _ in SECURITY}
 
+# What scripts may read beyond the standard's own list.
+EXPOSED = b"Link, Location, RateLimit, Retry-After, X-Request-ID, X-Total-Count"
+VARY = (b"vary", b"Origin")
+PREFLIGHT: Headers = [
+    (b"access-control-allow-methods", ", ".join(METHODS).encode()),
+    (b"access-control-max-age", b"600"),
+    (b"content-length", b"0"),
+]
+
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 # W3C Trace Context, section 3.2; later versions may have more behind the flags.
 TRACEPARENT = re.compile(
@@ -46,6 +56,11 @@ Networks = Sequence[IPv4Network | IPv6Network]
 def values(headers: Headers, name: bytes) -> list[bytes]:
     """Return all values of a field, in order."""
     return [value for field, value in headers if field == name]
+
+
+def lines(fields: Headers) -> bytes:
+    """Write fields as they go over a connection."""
+    return b"".join([b"%b: %b\r\n" % field for field in fields])
 
 
 def request_id(headers: Headers) -> bytes:
@@ -128,3 +143,32 @@ def _parsed(address: str) -> IPv4Address | IPv6Address | None:
         return ip_address(address)
     except ValueError:
         return None
+
+
+class Cors:
+    """Grants the listed origins, or with "*" all, METHODS and every field: Fetch, section 3.3.
+
+    What a preflight asks for beyond that is not granted; it is the browser that refuses then.
+    """
+
+    def __init__(self, origins: Sequence[str]) -> None:
+        exposed = (b"access-control-expose-headers", EXPOSED)
+        self._granted: dict[bytes, Headers] = {
+            origin: [(b"access-control-allow-origin", origin), exposed, VARY]
+            for origin in map(str.encode, origins)
+        }
+
+    def fields(self, request: Headers) -> Headers:
+        """Return what every answer to this request carries."""
+        if not self._granted:
+            return []
+        origin = b"*" if b"*" in self._granted else b"".join(values(request, b"origin"))
+        return self._granted.get(origin, [VARY])
+
+    def preflight(self, method: str, request: Headers) -> Headers | None:
+        """Return what else answers this request if it is a preflight of a listed origin."""
+        is_asked = method == "OPTIONS" and values(request, b"access-control-request-method")
+        if not is_asked or self.fields(request) in ([], [VARY]):
+            return None
+        named = values(request, b"access-control-request-headers")
+        return [*PREFLIGHT, *[(b"access-control-allow-headers", names) for names in named]]

@@ -1,6 +1,7 @@
 """What is judged of a request's head before anything acts on it."""
 
 import re
+from urllib.parse import unquote_to_bytes
 
 from gateway.problems import Headers, Problem
 
@@ -8,6 +9,9 @@ AUTHORITY = rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+;=-]+)(?::[0-9]{0,5})
 HOST = re.compile(AUTHORITY)
 ABSOLUTE = re.compile(rb"https?://(%b)([/?].*)?" % AUTHORITY, re.IGNORECASE)
 MAX_DIGITS = 19  # of a length
+DECODINGS = 3  # nobody behind decodes a path more often
+# Controls, backslashes, the dot and the slashes in overlong UTF-8, and dot segments.
+UNSAFE = re.compile(rb"[\x00-\x1f\x7f\\]|\xc0[\xae\xaf]|\xc1\x9c|/\.\.?(?![^/;])")
 
 
 def check_fields(version: str, fields: Headers) -> None:
@@ -37,3 +41,18 @@ def origin_form(method: str, target: bytes, fields: Headers) -> bytes:
     if not (target.startswith(b"/") or is_other):
         raise Problem(400, "The request's target is malformed.")
     return target
+
+
+def is_unsafe(raw_path: bytes) -> bool:
+    """Tell whether a path could mean another path to someone: RFC 3986, section 5.2.4.
+
+    Dot segments in any encoding, encoded several times too, backslashes, control characters
+    (some routers overlook a line feed at the end), and fragments.
+    """
+    path = raw_path
+    if b"%" in path:
+        for _ in range(DECODINGS):
+            path = unquote_to_bytes(path)
+        if unquote_to_bytes(path) != path:
+            return True
+    return b"#" in raw_path or UNSAFE.search(path) is not None

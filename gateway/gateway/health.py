@@ -1,30 +1,44 @@
-"""Whether the gateway is alive, and whether it can be of use."""
+"""What the services say of themselves, and whether the gateway can be of use."""
 
 import asyncio
+import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
 
 import httpx
-from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse
 
-from gateway.fetch import fetch
-from gateway.problems import RETRY_SOON, Problem, answer
+from gateway.config import Routes
+
+logger = logging.getLogger(__name__)
 
 MAX_AGE = 1.0  # seconds that an answer is good for
 TIMEOUT = 2.0
-NEVER_CACHED = {"Cache-Control": "no-store"}
 
-router = APIRouter(include_in_schema=False)
+
+async def fetch(
+    client: httpx.AsyncClient, url: str, seconds: float, use: Callable[[bytes], object]
+) -> bool:
+    """Have an answer used; tell whether all of it came in so many seconds and was good for that.
+
+    Whatever a service answers, in HTTP or not, and whatever using it raises, is only logged.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            answer = (await client.get(url)).raise_for_status()
+        use(answer.content)
+    except Exception as error:  # noqa: BLE001 - as is said above
+        logger.warning("%s gives nothing of use: %s", url, type(error).__name__)
+        return False
+    return True
 
 
 class Health:
-    """What the upstreams say of themselves, asked by one request for all."""
+    """Whether each upstream is ready, asked by one request for all, and the gateway stops."""
 
-    def __init__(self, client: httpx.AsyncClient, base_urls: Mapping[str, str]) -> None:
+    def __init__(self, client: httpx.AsyncClient, table: Routes) -> None:
         self.draining = False
         self._client = client
-        self._base_urls = base_urls
+        self._urls = {name: f"{it.url}/readyz" for name, it in table.upstreams.items()}
         self._statuses: dict[str, bool] = {}
         self._asked_at = float("-inf")
         self._lock = asyncio.Lock()
@@ -33,26 +47,8 @@ class Health:
         """Return whether each upstream is ready, as it was at most a second ago."""
         async with self._lock:
             if time.monotonic() - self._asked_at > MAX_AGE:
-                urls = [f"{url}/readyz" for url in self._base_urls.values()]
-                asked = (fetch(self._client, url, TIMEOUT, bool) for url in urls)
+                asked = (fetch(self._client, url, TIMEOUT, bool) for url in self._urls.values())
                 answers = await asyncio.gather(*asked)
-                self._statuses = dict(zip(self._base_urls, answers, strict=True))
+                self._statuses = dict(zip(self._urls, answers, strict=True))
                 self._asked_at = time.monotonic()
         return self._statuses
-
-
-@router.api_route("/livez", methods=["GET", "HEAD"])
-async def live() -> Response:
-    """Tell that the process answers."""
-    return JSONResponse({"status": "up"}, headers=NEVER_CACHED)
-
-
-@router.api_route("/readyz", methods=["GET", "HEAD"])
-async def ready(request: Request) -> Response:
-    """Tell whether an upstream is ready and the gateway is not about to stop."""
-    health: Health = request.app.state.health
-    statuses = await health.statuses()
-    checks = {name: "up" if is_up else "down" for name, is_up in statuses.items()}
-    if any(statuses.values()) and not health.draining:
-        return JSONResponse({"status": "up", "checks": checks}, headers=NEVER_CACHED)
-    return answer(request, Problem(503, "The gateway is not ready.", RETRY_SOON), checks=checks)

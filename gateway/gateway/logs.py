@@ -17,11 +17,11 @@ FLUSH_INTERVAL = 0.05  # seconds that the line of a request may wait for others
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a record and its `fields`; of an exception its type and place, not its text."""
+    """Formats a record; of an exception its type and place, not its text."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as one line."""
-        fields = dict(getattr(record, "fields", {}))
+        fields: dict[str, Any] = {}
         if record.exc_info and record.exc_info[0]:
             places = traceback.extract_tb(record.exc_info[2])
             fields["exception"] = record.exc_info[0].__name__
@@ -35,7 +35,7 @@ class AccessLog:
     def __init__(self) -> None:
         self._lines: list[str] = []
 
-    def write(self, fields: dict[str, Any]) -> None:
+    def write(self, **fields: Any) -> None:
         """Write the line of a request, soon."""
         if not self._lines:
             asyncio.get_running_loop().call_later(FLUSH_INTERVAL, self.flush)

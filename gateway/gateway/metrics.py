@@ -1,12 +1,12 @@
 """What Prometheus reads: requests, durations, in-flight, retries, replicas left out, limits."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+from gateway.config import METHODS
+
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
@@ -51,18 +51,3 @@ class Metrics:
         """Return a function that counts one more of its argument."""
         counter = Counter(f"gateway_{name}", documentation, [label], registry=self.registry)
         return lambda value: counter.labels(value).inc()
-
-
-@contextmanager
-def serve(metrics: Metrics, host: str, port: int) -> Iterator[None]:
-    """Serve /metrics on a thread and a port of its own.
-
-    Raises:
-        OSError: the port is taken.
-    """
-    server, _ = start_http_server(port, host, metrics.registry)
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()

@@ -1,13 +1,15 @@
-"""The pages for people: / and /docs, with every file of theirs from here and no foreign host."""
+"""What the gateway serves itself: pages for people, without a foreign host, and for machines."""
 
 import re
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
+from starlette.types import Receive, Scope, Send
 
-from gateway.problems import Receive, Scope, Send
+from gateway.problems import RETRY_SOON, Problem, answer
 
 FOLDER = Path(__file__).parent
 STRICT = (
@@ -16,6 +18,7 @@ STRICT = (
 )
 # Swagger UI has icons in data: URLs and calls the API from the page.
 SWAGGER_UI = f"{STRICT} data:; script-src 'self'; connect-src 'self'"
+NEVER_CACHED = {"Cache-Control": "no-store"}
 PLAIN_HOST = re.compile(r"[A-Za-z0-9._:\[\]-]+")  # which a shell takes as it is
 
 
@@ -51,3 +54,25 @@ async def docs(request: Request) -> Response:
     """Show Swagger UI."""
     policy = {"Content-Security-Policy": SWAGGER_UI}
     return templates.TemplateResponse(request, "docs.html", headers=policy)
+
+
+@router.api_route("/openapi.json", methods=["GET", "HEAD"])
+async def openapi(request: Request) -> Response:
+    """Answer the merged document."""
+    return JSONResponse(await request.app.state.documents.current())
+
+
+@router.api_route("/livez", methods=["GET", "HEAD"])
+async def live() -> Response:
+    """Tell that the process answers."""
+    return JSONResponse({"status": "up"}, headers=NEVER_CACHED)
+
+
+@router.api_route("/readyz", methods=["GET", "HEAD"])
+async def ready(request: Request) -> Response:
+    """Tell whether an upstream is ready and the gateway is not about to stop."""
+    statuses = await request.app.state.health.statuses()
+    checks = {name: "up" if is_up else "down" for name, is_up in statuses.items()}
+    if any(statuses.values()) and not request.app.state.health.draining:
+        return JSONResponse({"status": "up", "checks": checks}, headers=NEVER_CACHED)
+    return answer(request, Problem(503, "The gateway is not ready.", RETRY_SOON), checks=checks)

@@ -1,7 +1,6 @@
 """The error body of RFC 9457, the same for everything that the gateway answers itself."""
 
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
 from http import HTTPStatus
 from typing import Any
 
@@ -10,9 +9,6 @@ from starlette.exceptions import HTTPException
 
 Header = tuple[bytes, bytes]
 Headers = list[Header]
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 UNFORESEEN = "Something went wrong here."
 CLOSE = (b"connection", b"close")

@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.config import Client
 from gateway.cycle import Cycle
+from gateway.headers import lines
 from gateway.heads import check_fields, origin_form
 from gateway.problems import RETRY_SOON, Problem
 
@@ -137,9 +138,9 @@ class Protocol(HttpToolsProtocol):
         if self._asks_for_upgrade():
             version = self.parser.get_http_version().encode()
             start = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, version)
-            fields = [b"%b: %b\r\n" % field for field in self.headers if field[0] != b"upgrade"]
+            fields = lines([field for field in self.headers if field[0] != b"upgrade"])
             self.parser = httptools.HttpRequestParser(self)
-            self.data_received(start + b"".join(fields) + b"\r\n" + rest)
+            self.data_received(start + fields + b"\r\n" + rest)
 
     # How requests begin and end.
 
@@ -149,12 +150,7 @@ class Protocol(HttpToolsProtocol):
         self.scope |= {"raw_path": raw_path, "path": path, "query_string": query, **scope}
         self._unset_keepalive_if_required()
         is_next = self._is_answering()
-        self.cycle = Cycle(
-            *(self.scope, self.transport, self.flow, self.logger, self.access_logger, False),
-            *(self.server_state.default_headers, asyncio.Event(), self.expect_100_continue),
-            *(keep_alive, self.on_response_complete),
-        )
-        self.cycle.protocol = self
+        self.cycle = Cycle(self, keep_alive=keep_alive)
         if is_next:
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))

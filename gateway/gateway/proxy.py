@@ -2,51 +2,54 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from time import perf_counter
+
+import httpx
+from httpx_aiohttp import AiohttpTransport
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway import config, headers
 from gateway.body import Body
 from gateway.connection import Connection, Lost
-from gateway.cors import METHODS, Cors
+from gateway.heads import is_unsafe
 from gateway.health import Health
 from gateway.limits import RateLimiter
 from gateway.logs import AccessLog, request_id
 from gateway.metrics import Metrics
-from gateway.paths import is_unsafe, matcher
-from gateway.problems import RETRY_SOON, UNFORESEEN, Headers, Problem, Receive, Scope, Send
+from gateway.problems import RETRY_SOON, UNFORESEEN, Headers, Problem
 from gateway.tokens import TokenVerifier
 from gateway.upstream import Upstream
 
 logger = logging.getLogger(__name__)
 
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-READING = frozenset(("GET", "HEAD", "OPTIONS"))
-IDEMPOTENT = READING | {"PUT", "DELETE"}  # RFC 9110, section 9.2.2
-ALLOW = (b"allow", METHODS)
+IDEMPOTENT = config.READING | {"PUT", "DELETE"}  # RFC 9110, section 9.2.2
+ALLOW = (b"allow", ", ".join(config.METHODS).encode())
 UNCOUNTED = frozenset((b"/livez", b"/readyz"))
 CLIENT_LEFT = 499
 
 
-@dataclass
 class Proxy:
-    """The gateway as an ASGI application; what no route takes goes to the application behind it."""
+    """The gateway as an ASGI application; what no route takes goes to the application behind it.
 
-    app: App
-    settings: config.Settings
-    table: config.Routes
-    upstreams: dict[str, Upstream]
-    metrics: Metrics
-    limiter: RateLimiter
-    verifier: TokenVerifier
-    health: Health
-    log: AccessLog
+    Raises:
+        ConfigurationError: the file of routes cannot be used.
+    """
 
-    def __post_init__(self) -> None:
-        self.route_of = matcher([(route.prefix, route) for route in self.table.routes])
-        self.cors = Cors(self.settings.cors_origins)
+    app: ASGIApp
+
+    def __init__(self, settings: config.Settings) -> None:
+        self.settings = settings
+        self.table = config.load_routes(settings.routes_file)
+        self.route_of = config.matcher(self.table.routes)
+        self.http = httpx.AsyncClient(transport=AiohttpTransport(), trust_env=False)
+        self.metrics, self.log = Metrics(), AccessLog()
+        self.cors = headers.Cors(settings.cors_origins)
+        self.health = Health(self.http, self.table)
+        self.limiter = RateLimiter(settings, self.table.rate_limits)
+        keys_url = f"{self.table.upstreams[self.table.keys_from].url}/.well-known/jwks.json"
+        self.verifier = TokenVerifier(settings, self.http, keys_url)
+        upstreams = self.table.upstreams.items()
+        self.upstreams = {name: Upstream(name, it, self.metrics) for name, it in upstreams}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the lifespan."""
@@ -95,14 +98,13 @@ class Exchange:
     def _note(self, seconds: float) -> None:
         upstream = self._route.upstream if self._route else ""
         self._proxy.metrics.finished(self._label, upstream, self._method, self._status, seconds)
-        fields = {
-            "method": self._method,
-            "path": self._path.decode("latin-1"),
-            "status": self._status,
-            "duration_ms": round(seconds * 1000, 2),
-            "client": self._client,
-        }
-        self._proxy.log.write(fields)
+        self._proxy.log.write(
+            method=self._method,
+            path=self._path.decode("latin-1"),
+            status=self._status,
+            duration_ms=round(seconds * 1000, 2),
+            client=self._client,
+        )
 
     async def _answer(self) -> None:
         try:
@@ -122,7 +124,7 @@ class Exchange:
             logger.exception("unexpected")
             await self._refuse(Problem(500, UNFORESEEN))
 
-    async def _send(self, message: Scope) -> None:
+    async def _send(self, message: Message) -> None:
         """Send a part of the response, the head with the gateway's own fields."""
         if message["type"] == "http.response.start":
             self._status = message["status"]
@@ -148,8 +150,7 @@ class Exchange:
         if self._method == "CONNECT" or (self._method == "TRACE" and self._route):
             raise Problem(405, "This method is not served here.", ALLOW)
         await self._count()
-        signed_in = self._route is not None and self._route.writes == "signed-in"
-        if signed_in and self._method not in READING:
+        if self._route and self._route.needs_token(self._method):
             sent = headers.values(self._headers, b"authorization")
             await self._proxy.verifier.verify(sent[0] if len(sent) == 1 else None)
 
@@ -182,7 +183,7 @@ class Exchange:
                 return await self._ask(connection, head, body)
             except Lost:
                 may_repeat = body.empty and self._method in IDEMPOTENT
-                if lost_by or connection.answered or not may_repeat:
+                if lost_by or connection.received or not may_repeat:
                     raise
                 lost_by = replica
             finally:
@@ -193,16 +194,12 @@ class Exchange:
         """Write the request's head as it goes upstream."""
         query = self._scope["query_string"]
         target = self._path + b"?" + query if query else self._path
-        fields = [
-            *headers.outbound(self._headers),
-            *self._origin,
-            *headers.trace(self._headers),
-            (b"x-request-id", self._id),
-        ]
+        fields = headers.outbound(self._headers) + self._origin + headers.trace(self._headers)
+        fields.append((b"x-request-id", self._id))
         if body.chunked:
             fields.append((b"transfer-encoding", b"chunked"))
-        lines = b"".join([b"%b: %b\r\n" % field for field in fields])
-        return b"%b %b HTTP/1.1\r\n%b\r\n" % (self._method.encode(), target, lines)
+        start = b"%b %b HTTP/1.1\r\n" % (self._method.encode(), target)
+        return start + headers.lines(fields) + b"\r\n"
 
     async def _ask(self, connection: Connection, head: bytes, body: Body) -> None:
         connection.begin(head + body.taken(), bodyless=self._method == "HEAD", sent=body.ended)

@@ -6,7 +6,6 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import count
 from typing import cast
 
 import uvicorn
@@ -81,8 +80,8 @@ class Server(uvicorn.Server):
             await asyncio.sleep(WAIT_TICK)
 
     async def _keep_ticking(self) -> None:
-        for tick in count():
-            await self.on_tick(tick)
+        while True:
+            await self.on_tick(0)  # which sets the date anew as well
             await asyncio.sleep(TICK)
 
 

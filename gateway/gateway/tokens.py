@@ -9,7 +9,7 @@ import jwt
 from pydantic_core import from_json
 
 from gateway.config import Settings
-from gateway.fetch import fetch
+from gateway.health import fetch
 from gateway.problems import RETRY_SOON, Problem
 
 KEYS_MAX_AGE = 300.0  # seconds until the keys are fetched anew in the background

@@ -4,7 +4,7 @@ import asyncio
 import errno
 from contextlib import suppress
 from socket import SOCK_STREAM
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from gateway import config
@@ -16,8 +16,6 @@ RESOLVE_INTERVAL = 2.0
 PROBE_INTERVAL = 0.5  # seconds until a replica that was left out is probed
 
 OUR_OWN = (errno.EMFILE, errno.ENFILE)  # no replica is to blame for these
-
-Address = tuple[str, int]
 UNAVAILABLE = (503, "The service does not answer at the moment.", RETRY_SOON)
 
 
@@ -29,17 +27,12 @@ async def resolve(loop: asyncio.AbstractEventLoop, host: str, port: int) -> list
 class Replica:
     """An address of a service, with the connections that wait for their next exchange."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: tuple[str, int]) -> None:
         self.address = address
         self.in_flight = 0
         self.idle: dict[Connection, asyncio.TimerHandle] = {}
         self.probe_at = 0.0  # set while the replica is left out
         self.probing = False
-
-    def lost(self, connection: Connection) -> None:
-        """Forget a connection that ended while it waited."""
-        if timer := self.idle.pop(connection, None):
-            timer.cancel()
 
     def taken(self) -> Connection | None:
         """Return the connection that waits for the shortest time."""
@@ -56,31 +49,28 @@ class Replica:
             connection.close()
 
 
-class Slots:
+class Slots(asyncio.Semaphore):
     """So many at once; a bounded number of others wait for a bounded time."""
 
     def __init__(self, slots: int, limits: config.Upstream) -> None:
-        self._semaphore = asyncio.Semaphore(slots)
+        super().__init__(slots)
         self._limits = limits
         self._waiting = 0
 
-    async def __aenter__(self) -> None:
-        if not self._semaphore.locked():
-            await self._semaphore.acquire()
-            return
+    async def acquire(self) -> Literal[True]:
+        """Wait for a slot, or raise a Problem."""
+        if not self.locked():
+            return await super().acquire()
         if self._waiting >= self._limits.max_queue:
             raise Problem(*UNAVAILABLE)
         self._waiting += 1
         try:
             async with asyncio.timeout(self._limits.queue_timeout):
-                await self._semaphore.acquire()
+                return await super().acquire()
         except TimeoutError:
             raise Problem(*UNAVAILABLE) from None
         finally:
             self._waiting -= 1
-
-    async def __aexit__(self, *_: object) -> None:
-        self._semaphore.release()
 
 
 class Upstream:
@@ -131,8 +121,8 @@ class Upstream:
     def release(self, replica: Replica, connection: Connection) -> None:
         """Take a connection back when its exchange ended, however it did."""
         replica.in_flight -= 1
-        reusable = connection.complete and connection.reusable and connection.is_open
-        if reusable and replica in self._replicas:
+        is_done = connection.complete and not connection.held  # else it may read no more
+        if is_done and connection.reusable and connection.is_open and replica in self._replicas:
             timer = self._loop.call_later(self._limits.keep_alive, connection.close)
             replica.idle[connection] = timer
         else:
@@ -164,11 +154,10 @@ class Upstream:
             replica.probing = False
 
     async def _opened(self, replica: Replica) -> Connection:
-        def new() -> Connection:
-            return Connection(self._limits, replica.lost)
-
         async with asyncio.timeout(self._limits.connect_timeout):
-            _, connection = await self._loop.create_connection(new, *replica.address)
+            _, connection = await self._loop.create_connection(
+                lambda: Connection(self._limits), *replica.address
+            )
         replica.probe_at = 0.0
         return connection
 

@@ -167,6 +167,27 @@ def test_a_client_that_does_not_read_a_response_that_broke_off_is_closed(
         eventually(lambda: not connections(impatient))
 
 
+def test_a_response_that_nobody_took_does_not_block_who_comes_next(
+    impatient: Running, upstream: RawUpstream
+) -> None:
+    sent = threading.Event()
+
+    def script(sock: socket.socket, _: bytes) -> None:
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n")
+        for _piece in range(3):  # one is written, one waits to be, one is held
+            sock.sendall(b"x" * 100_000)
+            time.sleep(0.05)
+        sent.set()
+
+    upstream.script = script
+    with narrow(impatient) as sock:
+        sock.sendall(GET)
+        assert sent.wait(5)
+    upstream.script = None
+    eventually(lambda: not connections(impatient))
+    assert impatient.get("/posts").body == b"ok"
+
+
 # Clients that go away while the gateway reads nothing more of them.
 
 

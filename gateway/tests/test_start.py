@@ -103,9 +103,10 @@ def test_a_bad_variable_stops_the_start_with_one_sentence(
     assert "Traceback" not in err
 
 
-def test_a_taken_port_stops_the_start_with_one_sentence(start: Any) -> None:
+@pytest.mark.parametrize("name", ["GATEWAY_PORT", "GATEWAY_METRICS_PORT"])
+def test_a_taken_port_stops_the_start_with_one_sentence(start: Any, name: str) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
-        code, _, err = start(GATEWAY_PORT=str(taken.getsockname()[1])).end()
+        code, _, err = start(**{name: str(taken.getsockname()[1])}).end()
     assert code == 1
     assert len(err.splitlines()) == 1
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from conftest import Answer, RawUpstream, Running, fields
 
-from gateway.paths import is_unsafe
+from gateway.heads import is_unsafe
 
 Pair = tuple[Running, RawUpstream]
 

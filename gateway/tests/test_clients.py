@@ -173,18 +173,17 @@ def test_a_response_that_nobody_took_does_not_block_who_comes_next(
     sent = threading.Event()
 
     def script(sock: socket.socket, _: bytes) -> None:
-        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n")
-        for _piece in range(3):  # one is written, one waits to be, one is held
-            sock.sendall(b"x" * 100_000)
-            time.sleep(0.05)
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 220000\r\n\r\n" + b"x" * 150_000)
+        eventually(lambda: any(it.flow.write_paused for it in connections(impatient)))
+        sock.sendall(b"x" * 70_000)  # which nobody takes, and more than is read ahead
         sent.set()
 
     upstream.script = script
     with narrow(impatient) as sock:
         sock.sendall(GET)
         assert sent.wait(5)
+        eventually(lambda: not connections(impatient))  # the client has been given up
     upstream.script = None
-    eventually(lambda: not connections(impatient))
     assert impatient.get("/posts").body == b"ok"
 
 

@@ -84,7 +84,7 @@ def make_environment() -> None:
 
 
 def install_with_uv() -> bool:
-    """Install with uv, which takes a tenth of pip's time, where pip can get it."""
+    """Install with uv, which takes a fraction of pip's time, where pip can get it."""
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as only_uv:
         only_uv.write(locked("uv"))
         only_uv.flush()

@@ -1,4 +1,4 @@
-"""What the gateway changes in header fields: pure functions on raw lists of lower-case names."""
+"""What the gateway changes in header fields, which are raw lists with lower-case names."""
 
 import re
 from collections.abc import Sequence

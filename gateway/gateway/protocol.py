@@ -48,6 +48,7 @@ class Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self._is_beyond = len(self.connections) > self.limits.max_connections
         self.on_message_begin()
 
     def data_received(self, data: bytes) -> None:
@@ -106,7 +107,7 @@ class Protocol(HttpToolsProtocol):
         self.scope["method"] = method
         check_fields(version, self.headers)
         self.url = origin_form(method, self.url, self.headers)
-        if len(self.connections) > self.limits.max_connections:
+        if self._is_beyond:
             raise Problem(503, "Too many clients are connected.", RETRY_SOON)
         if len(self.pipeline) >= MAX_PIPELINED:
             raise Problem(429, "Too many requests wait on this connection.", RETRY_SOON)

@@ -378,7 +378,7 @@ def test_what_is_given_up_at_the_end_is_answered_and_logged_as_503(
 def test_who_connects_while_it_stops_is_answered_or_refused(
     gateway: Start, upstream: RawUpstream
 ) -> None:
-    running = gateway(upstream.url, drain_seconds=0.2)
+    running = gateway(upstream.url, drain_seconds=0.6)
     answered: list[int] = []
 
     def ask_until_refused() -> None:
@@ -410,8 +410,8 @@ def test_clients_beyond_the_limit_are_told_so(gateway: Start, upstream: RawUpstr
         third.sendall(GET)
         refused = parse(read_all(third))
         assert (refused.status, refused.all(b"retry-after")) == (503, [b"1"])
-        third.close()
-        eventually(lambda: len(connections(running)) == 2)
         second.sendall(GET)
         assert b" 200 " in read_head(second)[0]
+        third.close()
+        eventually(lambda: len(connections(running)) == 2)
     assert len(upstream.requests) == 1

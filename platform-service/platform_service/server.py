@@ -51,7 +51,6 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                proxy_headers=False,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=FINISH_SECONDS,
             )
@@ -64,6 +63,8 @@ class Server(uvicorn.Server):
         for listener in chain(*(server.sockets for server in self.servers)):
             _let_nobody_in(listener.fileno())
         await self._wait(min(self._drain_seconds, ACCEPT_SECONDS), lambda: False)
+        for server in self.servers:
+            server.close()
         # Whoever was accepted last has not sent a request yet; its answer closes the connection.
         await self._wait(self._drain_seconds / 2, lambda: not self.server_state.connections)
         await super().shutdown(sockets)
@@ -78,9 +79,9 @@ class Server(uvicorn.Server):
 def _let_nobody_in(descriptor: int) -> None:
     """Have the kernel overlook who connects from now on: to close would reset who waits.
 
-    Whoever is overlooked tries again after a second, and is refused then. Linux alone can do this.
+    Whoever is overlooked tries again after a second, when nobody listens. Only Linux can do this.
     """
     program = ctypes.create_string_buffer(NO_SYN)
     option = struct.pack("HP", len(INSTRUCTIONS), ctypes.addressof(program))
-    with socket.socket(fileno=os.dup(descriptor)) as listener, suppress(OSError):
+    with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as listener:
         listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, option)

@@ -107,12 +107,14 @@ def test_a_stop_drains_and_loses_nothing(tmp_path: Path) -> None:
 
 
 def test_who_connects_while_it_stops_is_answered_or_refused(database_url: URL) -> None:
-    settings = settings_for(database_url).model_copy(update={"drain_seconds": 0.2})
+    settings = settings_for(database_url).model_copy(update={"drain_seconds": 0.6})
     with ThreadPoolExecutor(20) as pool, ExitStack() as running:
         _, url = running.enter_context(serving(settings))
         answered: list[int] = []
         clients = [pool.submit(_ask_until_refused, url, answered) for _ in range(20)]
+        deadline = time.monotonic() + SECONDS
         while len(answered) < 100:
+            assert time.monotonic() < deadline
             time.sleep(POLL_SECONDS)
         running.close()
         for client in clients:

@@ -103,7 +103,7 @@ def bring_back(database: Database, url: URL) -> None:
 def test_a_database_that_is_gone_is_503_and_the_service_is_well_once_it_is_back(
     client: httpx.Client, database: Database, database_url: URL, ann: User
 ) -> None:
-    with ThreadPoolExecutor(8) as pool:  # so that the pool holds several connections
+    with ThreadPoolExecutor(8) as pool:  # so that several connections are open
         assert set(pool.map(lambda _: client.get("/articles/").status_code, range(40))) == {200}
     take_away(database, database_url)
     form = {"username": ann.email, "password": PASSWORD}
@@ -140,11 +140,13 @@ def test_a_restart_of_the_database_between_two_requests_is_not_noticed(
     def read(_: int) -> int:
         return client.get("/articles/", headers=ann.headers).status_code
 
-    with ThreadPoolExecutor(8) as pool:  # so that both pools hold several connections
+    with ThreadPoolExecutor(8) as pool:  # so that several connections are open
         assert set(pool.map(write, range(20))) == {201}
         assert set(pool.map(read, range(40))) == {200}
+        assert client.get("/readyz").status_code == 200
         take_away(database, database_url)
         bring_back(database, database_url)
+        assert client.get("/readyz").status_code == 200
         assert set(pool.map(write, range(20))) == {201}
         assert set(pool.map(read, range(40))) == {200}
     assert client.get("/readyz").status_code == 200

@@ -22,7 +22,7 @@ CLIENTS: Sequence[int] = (1, MAIN, 200)
 QUICK_CLIENTS: Sequence[int] = (MAIN,)
 # A run has to end: what is measured with every number of clients, and not only with MAIN.
 THOROUGH = {
-    (POSTGRESQL, USUAL): (cases.ONE, cases.LIST),
+    (POSTGRESQL, USUAL): (),  # with 200 clients it waits for its own connections, for good
     (SQLITE, OURS): (cases.ONE, cases.LIST, cases.POST),
     (SQLITE, USUAL): (),
     (SQLITE, FLOOR): (),

@@ -39,12 +39,12 @@ def of_the_platform(rows: int, token: str, *, usual: bool = False) -> list[Case]
     cases = [
         Case(ONE, "/articles/%d", step=PUBLISHED_STEP, ids=rows // PUBLISHED_STEP),
         Case(LIST, "/articles/", items=20),
+        Case(DEEP, f"/articles/?after={max(rows - LAST, rows // 2)}", items=20),
         Case(LIST_100, "/articles/?limit=100", items=100),
         Case(PUBLISHED, "/articles/?is_published=true", items=20),
         Case(OWNER, f"/articles/?owner_id={own // 2}", items=20),
         Case(SIGNED_IN, "/articles/", headers=signed_in, items=20),
         Case(DRAFTS, "/articles/?is_published=false", headers=signed_in),
-        Case(DEEP, f"/articles/?after={max(rows - LAST, rows // 2)}", items=20),
         Case(POST, "/articles/", "POST", article, signed_in | JSON),
         Case(PATCH, "/articles/%d", "PATCH", changes, signed_in | JSON, own, rows // own),
         Case(SIGN_IN, "/auth/token", "POST", credentials(), FORM, seconds=SIGN_IN_SECONDS),
@@ -59,9 +59,9 @@ def of_the_blog(rows: int) -> list[Case]:
     return [
         Case(ONE, "/posts/%d", step=PUBLISHED_STEP, ids=rows // PUBLISHED_STEP),
         Case(LIST, "/posts/", items=20),
+        Case(DEEP, f"/posts/?after={max(rows - LAST, rows // 2)}", items=20),
         Case(LIST_100, "/posts/?limit=100", items=100),
         Case(PUBLISHED, "/posts/?published=true", items=20),
-        Case(DEEP, f"/posts/?after={max(rows - LAST, rows // 2)}", items=20),
         Case(POST, "/posts/", "POST", post, JSON),
         Case(PATCH, "/posts/%d", "PATCH", changes, JSON, 1, rows),
     ]

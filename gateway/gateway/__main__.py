@@ -20,9 +20,11 @@ def main() -> str | None:
         app = create_app(settings)
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
         address = (settings.host, settings.port)
-        listener = socket.create_server(address, family=family, backlog=2048)
-        start_http_server(settings.metrics_port, settings.metrics_host, app.metrics.registry)
-        with suppress(KeyboardInterrupt), listener:
+        with (
+            suppress(KeyboardInterrupt),
+            socket.create_server(address, family=family, backlog=2048) as listener,
+        ):
+            start_http_server(settings.metrics_port, settings.metrics_host, app.metrics.registry)
             logs.configure(settings.log_level)
             # What the start made lives on: the collector need not look at it again, nor often at
             # what many clients at once keep alive for a moment.

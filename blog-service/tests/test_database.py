@@ -118,6 +118,7 @@ def test_a_full_disk_is_503_and_keeps_what_was_there(
     client: httpx.Client, database: Database, write_post: Write
 ) -> None:
     post = write_post()
+    database.close_kept()
     database.writer.dispose()
     event.listen(database.writer, "connect", _allow_no_growth)
     answer = client.post("/posts/", json={"title": "x", "body": "y" * 100_000})
@@ -125,6 +126,7 @@ def test_a_full_disk_is_503_and_keeps_what_was_there(
     assert answer.headers["Retry-After"] == "1"
     assert client.get("/posts/").json() == [post]
     event.remove(database.writer, "connect", _allow_no_growth)
+    database.close_kept()
     database.writer.dispose()
     assert client.post("/posts/", json={"title": "x", "body": "y" * 100_000}).status_code == 201
 

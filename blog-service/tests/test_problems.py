@@ -89,6 +89,7 @@ def locked(database_url: str) -> Iterator[tuple[FastAPI, httpx.Client]]:
     ):
         assert client.get("/readyz").status_code == 200
         event.listen(app.state.database.writer, "connect", _wait_for_no_lock)
+        app.state.database.close_kept()
         app.state.database.writer.dispose()
         yield app, client
 

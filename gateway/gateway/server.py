@@ -1,14 +1,12 @@
 """uvicorn's server with this gateway's connections and its way to stop."""
 
 import asyncio
-import ctypes
 import os
 import socket
-import struct
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import chain
+from functools import partial
 from typing import cast
 
 import uvicorn
@@ -19,17 +17,6 @@ from gateway.proxy import Proxy
 GRACE = 10  # seconds for what is in flight when the server stops
 TICK = 0.1  # seconds, uvicorn's own
 WAIT_TICK = 0.01
-ACCEPT_SECONDS = 0.1  # for who waits in the backlog, and who is about to
-
-# A program of linux/filter.h that drops the segments which begin a connection.
-INSTRUCTIONS = (
-    (0x30, 0, 0, 13),  # load the byte with the flags
-    (0x45, 0, 1, 0x02),  # unless SYN is among them, skip the next line
-    (0x06, 0, 0, 0),  # drop all of it
-    (0x06, 0, 0, 0xFFFFFFFF),  # take all of it
-)
-NO_SYN = b"".join(struct.pack("HBBI", *instruction) for instruction in INSTRUCTIONS)
-SO_ATTACH_FILTER = 26  # asm-generic/socket.h
 
 
 class Server(uvicorn.Server):
@@ -67,17 +54,25 @@ class Server(uvicorn.Server):
         drain_seconds = self._app.settings.drain_seconds
         ticking = asyncio.create_task(self._keep_ticking())
         await self._wait(drain_seconds, lambda: False)
-        for listener in chain(*(server.sockets for server in self.servers)):
-            _let_nobody_in(listener.fileno())
-        await self._wait(min(drain_seconds, ACCEPT_SECONDS), lambda: False)
-        for server in self.servers:
-            server.close()
+        await self._stop_listening()
         # Whoever was accepted last has not sent a request yet; its answer closes the connection.
         await self._wait(drain_seconds / 2, lambda: not self.server_state.connections)
         await super().shutdown(sockets)
         ticking.cancel()
         for connection in list(self.server_state.connections):
             connection.transport.abort()
+
+    async def _stop_listening(self) -> None:
+        """Close what listens, but serve who waits in its backlog: to close it resets them."""
+        duplicates: list[int] = []
+        with suppress(OSError):  # there are no more descriptors: who waits is lost
+            duplicates += [os.dup(it.fileno()) for server in self.servers for it in server.sockets]
+        for server in self.servers:
+            server.close()
+        waiting = [it for duplicate in duplicates for it in _accept_all(duplicate)]
+        new = partial(Protocol, self.config, self.server_state, self.lifespan.state)
+        for connection in waiting:
+            await asyncio.get_running_loop().connect_accepted_socket(new, connection)
 
     async def _wait(self, seconds: float, is_over: Callable[[], bool]) -> None:
         deadline = time.monotonic() + seconds
@@ -91,12 +86,11 @@ class Server(uvicorn.Server):
             await asyncio.sleep(TICK)
 
 
-def _let_nobody_in(descriptor: int) -> None:
-    """Have the kernel overlook who connects from now on: to close would reset who waits.
-
-    Whoever is overlooked tries again after a second, when nobody listens. Only Linux can do this.
-    """
-    program = ctypes.create_string_buffer(NO_SYN)
-    option = struct.pack("HP", len(INSTRUCTIONS), ctypes.addressof(program))
-    with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, option)
+def _accept_all(listening: int) -> list[socket.socket]:
+    """Accept whoever waits at a descriptor that listens, and close it."""
+    accepted = []
+    with socket.socket(fileno=listening) as listener, suppress(OSError):
+        listener.setblocking(False)
+        while True:
+            accepted.append(listener.accept()[0])
+    return accepted

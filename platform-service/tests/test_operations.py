@@ -7,19 +7,19 @@ import signal
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from conftest import PASSWORD, settings_for
+from conftest import PASSWORD
 from problem import CANARY
-from running import SECONDS, finish, process, serving, start
+from running import SECONDS, finish, process, start
 from sqlalchemy import URL
 
 from platform_service.logs import JsonFormatter
 
+RESET = 0  # instead of a status
 POLL_SECONDS = 0.05  # each poll is a log line, and nobody reads them before the end
 LINE = ["time", "level", "service", "event", "request_id"]
 REQUEST = ["method", "path", "status", "duration_ms", "client"]
@@ -106,32 +106,39 @@ def test_a_stop_drains_and_loses_nothing(tmp_path: Path) -> None:
     assert err == ""
 
 
-def test_who_connects_while_it_stops_is_answered_or_refused(database_url: URL) -> None:
-    settings = settings_for(database_url).model_copy(update={"drain_seconds": 0.6})
-    with ThreadPoolExecutor(20) as pool, ExitStack() as running:
-        _, url = running.enter_context(serving(settings))
-        answered: list[int] = []
-        clients = [pool.submit(_ask_until_refused, url, answered) for _ in range(20)]
+def test_who_connects_while_it_stops_is_answered_or_refused(
+    database_url: URL, tmp_path: Path
+) -> None:
+    settings = {"PLATFORM_DATABASE_URL": given(database_url), "PLATFORM_DRAIN_SECONDS": "0.6"}
+    answered: list[int] = []
+    with process(tmp_path, **settings) as (running, url), ThreadPoolExecutor(20) as pool:
+        printed = pool.submit(running.communicate)  # else a full pipe would stop it
+        clients = [pool.submit(_ask_until_refused, url, answered) for _ in range(19)]
         deadline = time.monotonic() + SECONDS
         while len(answered) < 100:
             assert time.monotonic() < deadline
             time.sleep(POLL_SECONDS)
-        running.close()
+        running.terminate()
         for client in clients:
             client.result()
-    assert set(answered) == {200}
+        assert printed.result()[1] == ""
+    assert set(answered) <= {200, RESET}
+    # Who comes between the last accept() and close() is lost; to close alone loses nearly all.
+    assert answered.count(RESET) <= 2
 
 
 def _ask_until_refused(url: str, answered: list[int]) -> None:
     while True:
         connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=SECONDS)
         try:
-            connection.connect()
+            connection.request("GET", "/livez")
+            answered.append(connection.getresponse().status)
         except ConnectionRefusedError:
             return
-        connection.request("GET", "/livez")
-        answered.append(connection.getresponse().status)
-        connection.close()
+        except ConnectionResetError:
+            answered.append(RESET)
+        finally:
+            connection.close()
 
 
 def _begin_post(url: str, length: int) -> http.client.HTTPConnection:

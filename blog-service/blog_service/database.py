@@ -52,6 +52,7 @@ class Database:
         )
         self.reader = self.writer.execution_options(read_only=True)
         self._kept: list[Connection] = []
+        self._is_closed = False
         self.reader_threads = ThreadPoolExecutor(READERS, "reader")
         self.writer_threads = ThreadPoolExecutor(WRITERS, "writer")
         event.listen(self.writer, "connect", _configure_connection)
@@ -62,6 +63,7 @@ class Database:
         """Begin nothing more, and close every connection that is not at work."""
         for threads in (self.reader_threads, self.writer_threads):
             threads.shutdown(wait=False, cancel_futures=True)
+        self._is_closed = True
         self.close_kept()
         self.writer.dispose()
 
@@ -75,6 +77,7 @@ class Database:
             connection = self._kept.pop()
         except IndexError:
             connection = self.reader.connect()
+            connection.detach()  # from the pool, so that to close it closes it
         try:
             yield connection
         except DBAPIError:
@@ -84,6 +87,8 @@ class Database:
         finally:
             if not connection.closed:
                 self._kept.append(connection)
+            if self._is_closed:
+                self.close_kept()
 
     def close_kept(self) -> None:
         """Close the connections that wait for their next reader."""

@@ -62,6 +62,7 @@ class Database:
             for engine in (self.writer, self.reader):
                 event.listen(engine, "checkout", _refuse_closed)
         self._kept: list[Connection] = []
+        self._is_closed = False
         self.reader_threads = ThreadPoolExecutor(READERS, "reader")
         self.writer_threads = ThreadPoolExecutor(WRITERS, "writer")
         self._head = ScriptDirectory.from_config(alembic_config()).get_current_head()
@@ -70,6 +71,7 @@ class Database:
         """Begin nothing more, and close every connection that is not at work."""
         for threads in (self.reader_threads, self.writer_threads):
             threads.shutdown(wait=False, cancel_futures=True)
+        self._is_closed = True
         self.close_kept()
         self.writer.dispose()
         self.reader.dispose()
@@ -84,6 +86,7 @@ class Database:
             connection = self._kept.pop()
         except IndexError:
             connection = self.reader.connect()
+            connection.detach()  # from the pool, so that to close it closes it
         try:
             yield connection
         except DBAPIError:
@@ -93,6 +96,8 @@ class Database:
         finally:
             if not connection.closed:
                 self._kept.append(connection)
+            if self._is_closed:
+                self.close_kept()
 
     def close_kept(self) -> None:
         """Close the connections that wait for their next reader."""

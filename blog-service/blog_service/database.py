@@ -27,8 +27,8 @@ T = TypeVar("T")
 
 # Sessions that work at once, each in a thread and on a connection of its own. One writer: SQLite
 # has one write lock, and who waits for it here waits in a queue and holds nothing. Few readers:
-# more only contend for the interpreter. The pool has a connection for each and one for the health
-# check: nobody waits in it.
+# more only contend for the interpreter. The pool has room for each and for the health check:
+# nobody waits in it.
 READERS = 2
 WRITERS = 1
 CONNECTIONS = READERS + WRITERS + 1

@@ -23,8 +23,8 @@ T = TypeVar("T")
 
 # Sessions that work at once, each in a thread and on a connection of its own. Few, since more only
 # contend for the interpreter; and writers, which may wait for each other's rows, keep no reader
-# waiting. A request that waits for its turn waits in a queue and holds nothing. Each pool has a
-# connection for each thread and one for the health check: nobody waits in it.
+# waiting. A request that waits for its turn waits in a queue and holds nothing. Each pool has
+# room for each thread and for the health check: nobody waits in it.
 READERS = 2
 WRITERS = 2
 CONNECTIONS = READERS + WRITERS + 1

@@ -121,7 +121,7 @@ def test_six_hundred_clients_that_hang_up_do_no_harm(
             assert api.get(f"{path}?limit=1").status_code == 200
             assert time.monotonic() - began < 2
         slowest.append(pulse.slowest)
-    assert min(slowest) < 0.25
+    assert min(slowest) < 1
 
 
 class Writer:

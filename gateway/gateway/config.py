@@ -1,6 +1,7 @@
 """What the gateway is told: GATEWAY_ variables and the file of routes."""
 
 import os
+import re
 import tomllib
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Network, IPv6Network
@@ -113,12 +114,13 @@ class Routes(Model):
 
 def matcher(routes: Sequence[Route]) -> Callable[[bytes], Route | None]:
     """Return a function that finds the longest prefix of whole segments of a raw path."""
-    longest_first = sorted(routes, key=lambda route: -len(route.prefix))
-    table = [(route.prefix.encode() + b"/", route) for route in longest_first]
+    by_prefix = {route.prefix.encode(): route for route in routes}
+    longest_first = sorted(by_prefix, key=len, reverse=True)
+    pattern = re.compile(b"(?:%b)(?![^/])" % b"|".join(map(re.escape, longest_first)))
 
     def match(raw_path: bytes) -> Route | None:
-        path = raw_path + b"/"
-        return next((route for prefix, route in table if path.startswith(prefix)), None)
+        found = pattern.match(raw_path)
+        return by_prefix.get(found[0]) if found else None
 
     return match
 

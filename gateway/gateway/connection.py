@@ -7,21 +7,19 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from math import inf
 from typing import Any
 
 import httptools
 
 from gateway import config
+from gateway.headers import values
 from gateway.problems import Headers, Problem
 
 HIGH_WATER = 65_536  # bytes of a response's body held for a slow client before reading stops
 MAX_HEAD = 65_536
 MAX_HEADERS = 200
 BROKEN = (502, "The service broke off or gave no valid answer.")
-
-
-class Silent(Problem):
-    """The upstream took longer than it may."""
 
 
 class Lost(Problem):
@@ -32,15 +30,18 @@ class Connection(asyncio.Protocol):
     """Writes requests and parses responses: begin(), head(), then take() and more().
 
     What waits raises a Problem as soon as there is one; the connection is then of no
-    more use.
+    more use. So it is when its time is up, for which somebody must call check().
     """
 
-    def __init__(self, limits: config.Upstream) -> None:
+    def __init__(self, limits: config.Upstream, connections: set["Connection"]) -> None:
         self.limits = limits
         self.complete, self.reusable = True, False  # no exchange is under way
+        self._connections = connections  # the open ones, this one among them
+        self._loop = asyncio.get_running_loop()
+        self._deadlines: list[float] = []
         self._transport: asyncio.Transport
         self._error: Exception | None = None
-        self._changed = asyncio.Event()
+        self._waiters: list[asyncio.Future[None]] = []
         self._is_writable = True
 
     # What the proxy calls.
@@ -52,6 +53,7 @@ class Connection(asyncio.Protocol):
         self.headers: Headers = []
         self.sent = sent
         self.complete = self.reusable = False
+        self._deadlines = []
         self._bodyless = bodyless
         self._has_head = self._ends_with_connection = self._may_continue = False
         self._chunks: list[bytes] = []
@@ -64,12 +66,13 @@ class Connection(asyncio.Protocol):
             self._transport.write(data)
         await self._until(lambda: self._is_writable, self.limits.between_bytes_timeout)
         self.sent = sent
-        self._changed.set()
+        self._wake()
 
     async def permission(self, seconds: float) -> bool:
         """Wait for 100 Continue or so many seconds; False when a response came instead."""
-        with suppress(Silent):
-            await self._until(lambda: self._may_continue or self._has_head, seconds)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._until(lambda: self._may_continue or self._has_head)
         return not self._has_head
 
     async def head(self) -> None:
@@ -101,31 +104,47 @@ class Connection(asyncio.Protocol):
     def fail(self, error: Exception) -> None:
         """Close at once; whatever waits raises the error."""
         self._error = self._error or error
-        self._changed.set()
+        self._wake()
         self._transport.abort()
 
-    async def _until(self, condition: Callable[[], object], seconds: float | None = None) -> None:
-        try:
-            while not condition():
-                if self._error:
-                    raise self._error
-                self._changed.clear()
-                async with asyncio.timeout(seconds):
-                    await self._changed.wait()
-        except TimeoutError:
-            raise Silent(504, "The service took too long to answer.") from None
+    def rest(self, seconds: float) -> None:
+        """Close after so many seconds, unless an exchange begins before."""
+        self._deadlines = [self._loop.time() + seconds]
+
+    def check(self, now: float) -> None:
+        """Close when something waits for longer than it may."""
+        if now > min(self._deadlines, default=now):
+            self.fail(Problem(504, "The service took too long to answer."))
+
+    async def _until(self, condition: Callable[[], object], seconds: float = inf) -> None:
+        deadline = self._loop.time() + seconds
+        self._deadlines.append(deadline)
+        while not condition():
+            if self._error:
+                raise self._error
+            waiter = self._loop.create_future()
+            self._waiters.append(waiter)
+            await waiter
+        self._deadlines.remove(deadline)
+
+    def _wake(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
     # What the transport calls.
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
+        self._connections.add(self)
 
     def pause_writing(self) -> None:
         self._is_writable = False
 
     def resume_writing(self) -> None:
         self._is_writable = True
-        self._changed.set()
+        self._wake()
 
     def data_received(self, data: bytes) -> None:
         if self.complete:
@@ -142,15 +161,16 @@ class Connection(asyncio.Protocol):
             self.fail(Problem(*BROKEN))
         if self.held > HIGH_WATER:
             self._transport.pause_reading()
-        self._changed.set()
+        self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._connections.discard(self)
         if exc is not None and not (self.complete or self._has_head):
             self._rescue()
         if not self._error and exc is None:
             self.complete = self.complete or self._ends_with_connection
         self._error = self._error or Lost(*BROKEN)
-        self._changed.set()
+        self._wake()
 
     def _rescue(self) -> None:
         """Read an answer that came before a write failed: an early refusal, most likely."""
@@ -176,7 +196,7 @@ class Connection(asyncio.Protocol):
         self._may_continue = self._may_continue or status == 100
         if status != 101 and 100 <= status < 200:
             return
-        codings = [value.lower() for name, value in self.headers if name == b"transfer-encoding"]
+        codings = [value.lower() for value in values(self.headers, b"transfer-encoding")]
         if not 200 <= status <= 599 or len(self.headers) > MAX_HEADERS:
             raise Problem(*BROKEN)
         if codings and codings != [b"chunked"]:
@@ -185,7 +205,7 @@ class Connection(asyncio.Protocol):
         self.reusable = self._parser.should_keep_alive()
         self._has_head = True
         self.complete = self._bodyless  # the parser does not know that this answers a HEAD
-        sized = codings or any(name == b"content-length" for name, _ in self.headers)
+        sized = codings or values(self.headers, b"content-length")
         self._ends_with_connection = not sized and status not in (204, 304)
 
     def on_body(self, body: bytes) -> None:

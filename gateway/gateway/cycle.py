@@ -40,7 +40,8 @@ class Cycle(RequestResponseCycle):
             self.protocol.on_broken_off(is_seen=self._has_end)
 
     async def send(self, message: Any) -> None:
-        await self.flow.drain()
+        if self.flow.write_paused:
+            await self.flow.drain()
         if message["type"] == "http.response.start":
             self._head = self._framed(message["status"], message["headers"])
         elif not self.disconnected:
@@ -52,7 +53,7 @@ class Cycle(RequestResponseCycle):
         self._bodyless = status in (204, 304) or self.scope["method"] == "HEAD"
         if status == HTTPStatus.NO_CONTENT:
             fields = [field for field in fields if field[0] != b"content-length"]
-        names = {name for name, _ in fields}
+        names = dict(fields)
         sized = self._bodyless or b"content-length" in names
         self._has_end = sized or self.scope["http_version"] == "1.1"
         self._chunked = self._has_end and not sized

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from random import getrandbits
 
@@ -28,6 +29,7 @@ SECURITY: Headers = [
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 ]
 OWN = frozenset((b"server", b"x-request-id", b"ratelimit", b"ratelimit-policy"))
+NOT_FROM_CLIENT = HOP_BY_HOP | SET_HERE
 NOT_FROM_UPSTREAM = HOP_BY_HOP | OWN | {name for name, _ in SECURITY}
 
 # What scripts may read beyond the standard's own list.
@@ -50,7 +52,7 @@ TRACESTATE = re.compile(
 )
 TOKEN = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
-Networks = Sequence[IPv4Network | IPv6Network]
+Networks = tuple[IPv4Network | IPv6Network, ...]
 
 
 def values(headers: Headers, name: bytes) -> list[bytes]:
@@ -72,7 +74,7 @@ def request_id(headers: Headers) -> bytes:
 
 def outbound(headers: Headers) -> Headers:
     """Return what of the client's fields goes upstream as it came, repeats and order kept."""
-    return _without(headers, HOP_BY_HOP | SET_HERE)
+    return _without(headers, NOT_FROM_CLIENT)
 
 
 def inbound(headers: Headers) -> Headers:
@@ -104,19 +106,26 @@ def origin(headers: Headers, peer: str, scheme: str, trusted: Networks) -> tuple
 
     What a trusted proxy says of it is appended to, what anyone else says replaced.
     """
-    said = dict.fromkeys(FORWARDED, b"")
+    said = [b""] * len(FORWARDED)
     if trusted and _is_trusted(peer, trusted):
-        said = {name: b", ".join(values(headers, name)) for name in FORWARDED}
-    host = b"".join(values(headers, b"host"))
+        said = [b", ".join(values(headers, name)) for name in FORWARDED]
+    return _origin(peer, scheme, b"".join(values(headers, b"host")), trusted, *said)
+
+
+@lru_cache(maxsize=128)  # most requests come over few connections
+def _origin(
+    peer: str, scheme: str, host: bytes, trusted: Networks, *said: bytes
+) -> tuple[str, Headers]:
+    addresses, proto, hosts, elements = said
     node = b"[%b]" % peer.encode() if ":" in peer else peer.encode()
     pairs = ((b"for", node), (b"host", host), (b"proto", scheme.encode()))
     element = b";".join(b"%b=%b" % (name, _quoted(value)) for name, value in pairs if value)
-    chain = b", ".join(filter(None, (said[b"x-forwarded-for"], peer.encode())))
+    chain = b", ".join(filter(None, (addresses, peer.encode())))
     fields = [
         chain,
-        said[b"x-forwarded-proto"] or scheme.encode(),
-        said[b"x-forwarded-host"] or host,
-        b", ".join(filter(None, (said[b"forwarded"], element))),
+        proto or scheme.encode(),
+        hosts or host,
+        b", ".join(filter(None, (elements, element))),
     ]
     client = _client(chain, trusted) if trusted else peer
     return client or peer, list(zip(FORWARDED, fields, strict=True))

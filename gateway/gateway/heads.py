@@ -3,6 +3,7 @@
 import re
 from urllib.parse import unquote_to_bytes
 
+from gateway.headers import values
 from gateway.problems import Headers, Problem
 
 AUTHORITY = rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+;=-]+)(?::[0-9]{0,5})?"
@@ -16,14 +17,14 @@ UNSAFE = re.compile(rb"[\x00-\x1f\x7f\\]|\xc0[\xae\xaf]|\xc1\x9c|/\.\.?(?![^/;])
 
 def check_fields(version: str, fields: Headers) -> None:
     """Refuse what could mean two things: RFC 9112, sections 2.5, 3.2, 6.1 and 6.3."""
-    hosts = [value for name, value in fields if name == b"host"]
-    codings = [value.lower() for name, value in fields if name == b"transfer-encoding"]
+    hosts = values(fields, b"host")
+    codings = [value.lower() for value in values(fields, b"transfer-encoding")]
     if version not in ("1.1", "1.0"):  # 0.9 is what the parser calls a line without a version
         status = 400 if version == "0.9" else 505
         raise Problem(status, "This version of HTTP is not served here.")
     if codings and (codings != [b"chunked"] or version == "1.0"):
         raise Problem(400, "The framing of the request is ambiguous.")
-    if any(name == b"content-length" and len(value) > MAX_DIGITS for name, value in fields):
+    if any(len(value) > MAX_DIGITS for value in values(fields, b"content-length")):
         raise Problem(400, "The length of the request is no length.")
     if version == "1.0" and not hosts:
         fields.append((b"host", b""))

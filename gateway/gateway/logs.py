@@ -7,8 +7,9 @@ import time
 import traceback
 from contextvars import ContextVar
 from functools import lru_cache
-from json import dumps
 from typing import Any
+
+from pydantic_core import to_json
 
 # Set where a request begins, so that every line that is written in its course has it.
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
@@ -66,7 +67,7 @@ def _line(seconds: float, level: str, event: str, fields: dict[str, Any]) -> str
         "request_id": request_id.get(),
         **fields,
     }
-    return dumps(line)
+    return to_json(line).decode()
 
 
 @lru_cache(maxsize=2)

@@ -33,12 +33,10 @@ class Protocol(HttpToolsProtocol):
     app: Any  # the Proxy
     cycle: Any
     scope: Any
-    timeout_keep_alive: Any
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         self.limits: Client = self.app.table.client
-        self.timeout_keep_alive = self.limits.keep_alive
         self._task: asyncio.Task[None] | None = None
         self._due = self._body_end = self._stalled_at = inf
         self._unparsed = self._head_size = 0
@@ -79,7 +77,6 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._unset_keepalive_if_required()
         self._in_head = True
         self._head_size = 0
         self._due = self.loop.time() + self.limits.header_timeout
@@ -149,7 +146,6 @@ class Protocol(HttpToolsProtocol):
         raw_path, _, query = self.url.partition(b"?")
         path = unquote(raw_path.decode("latin-1"))
         self.scope |= {"raw_path": raw_path, "path": path, "query_string": query, **scope}
-        self._unset_keepalive_if_required()
         is_next = self._is_answering()
         self.cycle = Cycle(self, keep_alive=keep_alive)
         if is_next:
@@ -183,10 +179,14 @@ class Protocol(HttpToolsProtocol):
 
     def on_last_written(self, cycle: Cycle) -> None:
         """Go on with the next request, or close."""
-        if cycle.keep_alive:
-            self.on_response_complete()
-        else:
+        if not cycle.keep_alive:
             self.timeout_keep_alive_handler()
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif not self._in_head:
+            self._due = self.loop.time() + self.limits.keep_alive
 
     def on_broken_off(self, *, is_seen: bool) -> None:
         """Close in the middle of a response, with a reset if nothing else tells the client."""
@@ -215,6 +215,8 @@ class Protocol(HttpToolsProtocol):
             return
         elif self._is_deaf or not (self.url or self._is_answering()):
             self.transport.abort()
+        elif not (self._in_head or self._is_answering()):
+            self.timeout_keep_alive_handler()
         elif self.flow.read_paused or (self.cycle and self.cycle.waiting_for_100_continue):
             self._due = now + self.limits.body_timeout  # it is not the client that is slow
         else:

@@ -125,17 +125,23 @@ class Exchange:
             await self._refuse(Problem(500, UNFORESEEN))
 
     async def _send(self, message: Message) -> None:
-        """Send a part of the response, the head with the gateway's own fields."""
+        """Send a part of a page of ours, which may have a stricter or laxer policy of its own."""
         if message["type"] == "http.response.start":
-            self._status = message["status"]
-            there = {name for name, _ in message["headers"]}
-            missing = [field for field in self._own if field[0] not in there]
-            message["headers"] = [*message["headers"], *missing, *self._cors]
-        await self._to_client(message)
+            there = dict(message["headers"])
+            self._own = [field for field in self._own if field[0] not in there]
+            await self._begin(message["status"], message["headers"])
+        else:
+            await self._to_client(message)
+
+    async def _begin(self, status: int, fields: Headers) -> None:
+        """Send the response's head, with the gateway's own fields."""
+        self._status = status
+        head = {"type": "http.response.start", "status": status}
+        await self._to_client({**head, "headers": [*fields, *self._own, *self._cors]})
 
     async def _reply(self, status: int, fields: Headers, body: bytes) -> None:
-        await self._send({"type": "http.response.start", "status": status, "headers": fields})
-        await self._send({"type": "http.response.body", "body": body})
+        await self._begin(status, fields)
+        await self._to_client({"type": "http.response.body", "body": body})
 
     async def _refuse(self, problem: Problem) -> None:
         """Answer with a problem; a response that has begun is left broken off instead."""
@@ -217,12 +223,11 @@ class Exchange:
 
     async def _relay(self, connection: Connection) -> None:
         await connection.head()
-        fields = headers.inbound(connection.headers)
-        head = {"type": "http.response.start", "status": connection.status, "headers": fields}
-        await self._send(head)
+        await self._begin(connection.status, headers.inbound(connection.headers))
         while True:
             more, data = not connection.complete, connection.take()
-            await self._send({"type": "http.response.body", "body": data, "more_body": more})
+            body = {"type": "http.response.body", "body": data, "more_body": more}
+            await self._to_client(body)
             if not more:
                 return
             await connection.more()

@@ -30,15 +30,14 @@ class Replica:
     def __init__(self, address: tuple[str, int]) -> None:
         self.address = address
         self.in_flight = 0
-        self.idle: dict[Connection, asyncio.TimerHandle] = {}
+        self.idle: list[Connection] = []
         self.probe_at = 0.0  # set while the replica is left out
         self.probing = False
 
     def taken(self) -> Connection | None:
         """Return the connection that waits for the shortest time."""
         while self.idle:
-            connection, timer = self.idle.popitem()
-            timer.cancel()
+            connection = self.idle.pop()
             if connection.is_open:
                 return connection
         return None
@@ -82,6 +81,7 @@ class Upstream:
         self.uploads = Slots(limits.max_uploads, limits)
         self._limits = limits
         self._metrics = metrics
+        self._connections: set[Connection] = set()
         self._replicas: list[Replica] = []  # the one that was asked last is the last
         self._resolution: asyncio.Task[None] | None = None
 
@@ -123,10 +123,15 @@ class Upstream:
         replica.in_flight -= 1
         is_done = connection.complete and not connection.held  # else it may read no more
         if is_done and connection.reusable and connection.is_open and replica in self._replicas:
-            timer = self._loop.call_later(self._limits.keep_alive, connection.close)
-            replica.idle[connection] = timer
+            connection.rest(self._limits.keep_alive)
+            replica.idle.append(connection)
         else:
             connection.close()
+
+    def check(self, now: float) -> None:
+        """Close the connections whose time is up; to be called about ten times a second."""
+        for connection in list(self._connections):
+            connection.check(now)
 
     def _choose(self, avoided: Replica | None) -> Replica | None:
         """Choose by least load and longest rest; of a left-out replica one request finds out."""
@@ -156,7 +161,7 @@ class Upstream:
     async def _opened(self, replica: Replica) -> Connection:
         async with asyncio.timeout(self._limits.connect_timeout):
             _, connection = await self._loop.create_connection(
-                lambda: Connection(self._limits), *replica.address
+                lambda: Connection(self._limits, self._connections), *replica.address
             )
         replica.probe_at = 0.0
         return connection

@@ -93,6 +93,16 @@ def test_what_follows_a_request_does_not_cost_its_answer(
         assert read_all(sock).startswith(b"HTTP/1.1 200 ")
 
 
+def test_half_a_head_behind_a_request_has_as_long_as_any_other(
+    gateway: Start, upstream: RawUpstream
+) -> None:
+    running = gateway(upstream.url, limits={"client": {"header_timeout": 0.3, "keep_alive": 30}})
+    with running.connect() as sock:
+        sock.sendall(GET + b"GET /x HTTP/1.1\r\n")
+        answers = read_all(sock).split(b"HTTP/1.1 ")
+    assert [answer[:3] for answer in answers] == [b"", b"200", b"408"]
+
+
 @pytest.mark.parametrize("garbage", [b"\x16\x03\x01", b"GET /posts HTTP/1.1\r\nHost : a\r\n\r\n"])
 def test_garbage_behind_a_request_is_refused_after_its_answer(pair: Pair, garbage: bytes) -> None:
     gateway, _ = pair

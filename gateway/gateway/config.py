@@ -148,6 +148,8 @@ def load_routes(path: Path) -> Routes:
     for name in (table.keys_from, *(route.upstream for route in table.routes)):
         if name not in table.upstreams:
             raise ConfigurationError(f'{path}: no upstream is named "{name}".')
+    if len({route.prefix for route in table.routes}) < len(table.routes):
+        raise ConfigurationError(f"{path}: routes: a prefix is there twice.")
     return table
 
 

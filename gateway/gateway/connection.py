@@ -30,15 +30,14 @@ class Connection(asyncio.Protocol):
     """Writes requests and parses responses: begin(), head(), then take() and more().
 
     What waits raises a Problem as soon as there is one; the connection is then of no
-    more use. So it is when its time is up, for which somebody must call check().
+    more use. check() is to be called about ten times a second, or nothing waits in vain.
     """
 
-    def __init__(self, limits: config.Upstream, connections: set["Connection"]) -> None:
+    def __init__(self, limits: config.Upstream) -> None:
         self.limits = limits
         self.complete, self.reusable = True, False  # no exchange is under way
-        self._connections = connections  # the open ones, this one among them
         self._loop = asyncio.get_running_loop()
-        self._deadlines: list[float] = []
+        self._deadlines: list[float] = []  # of the response and of a write at the same time
         self._transport: asyncio.Transport
         self._error: Exception | None = None
         self._waiters: list[asyncio.Future[None]] = []
@@ -112,20 +111,20 @@ class Connection(asyncio.Protocol):
         self._deadlines = [self._loop.time() + seconds]
 
     def check(self, now: float) -> None:
-        """Close when something waits for longer than it may."""
-        if now > min(self._deadlines, default=now):
+        """Close when what waits, or the connection's rest, has lasted longer than it may."""
+        if now > min(self._deadlines, default=inf):
             self.fail(Problem(504, "The service took too long to answer."))
 
     async def _until(self, condition: Callable[[], object], seconds: float = inf) -> None:
-        deadline = self._loop.time() + seconds
-        self._deadlines.append(deadline)
         while not condition():
             if self._error:
                 raise self._error
             waiter = self._loop.create_future()
             self._waiters.append(waiter)
+            deadline = self._loop.time() + seconds  # anew whenever something moved
+            self._deadlines.append(deadline)
             await waiter
-        self._deadlines.remove(deadline)
+            self._deadlines.remove(deadline)
 
     def _wake(self) -> None:
         waiters, self._waiters = self._waiters, []
@@ -137,7 +136,6 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
-        self._connections.add(self)
 
     def pause_writing(self) -> None:
         self._is_writable = False
@@ -164,7 +162,6 @@ class Connection(asyncio.Protocol):
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._connections.discard(self)
         if exc is not None and not (self.complete or self._has_head):
             self._rescue()
         if not self._error and exc is None:

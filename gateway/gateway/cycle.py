@@ -53,13 +53,13 @@ class Cycle(RequestResponseCycle):
         self._bodyless = status in (204, 304) or self.scope["method"] == "HEAD"
         if status == HTTPStatus.NO_CONTENT:
             fields = [field for field in fields if field[0] != b"content-length"]
-        names = dict(fields)
-        sized = self._bodyless or b"content-length" in names
+        by_name = dict(fields)
+        sized = self._bodyless or b"content-length" in by_name
         self._has_end = sized or self.scope["http_version"] == "1.1"
         self._chunked = self._has_end and not sized
         if self.more_body or not self._has_end or self.protocol.app.health.draining:
             self.keep_alive = False
-        own = [] if b"date" in names else self.default_headers
+        own = [] if b"date" in by_name else self.default_headers
         own = own + [(b"transfer-encoding", b"chunked")] * self._chunked
         own += [] if self.keep_alive else [CLOSE]
         return STATUS_LINE[status] + lines([*fields, *own]) + b"\r\n"

@@ -112,7 +112,7 @@ def origin(headers: Headers, peer: str, scheme: str, trusted: Networks) -> tuple
     return _origin(peer, scheme, b"".join(values(headers, b"host")), trusted, *said)
 
 
-@lru_cache(maxsize=128)  # most requests come over few connections
+@lru_cache(maxsize=128)  # for the next request of the same client; nobody changes the list
 def _origin(
     peer: str, scheme: str, host: bytes, trusted: Networks, *said: bytes
 ) -> tuple[str, Headers]:

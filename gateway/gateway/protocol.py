@@ -180,7 +180,7 @@ class Protocol(HttpToolsProtocol):
     def on_last_written(self, cycle: Cycle) -> None:
         """Go on with the next request, or close."""
         if not cycle.keep_alive:
-            self.timeout_keep_alive_handler()
+            self._close_gently()
             return
         self.flow.resume_reading()
         if self.pipeline:
@@ -190,13 +190,13 @@ class Protocol(HttpToolsProtocol):
 
     def on_broken_off(self, *, is_seen: bool) -> None:
         """Close in the middle of a response, with a reset if nothing else tells the client."""
-        self.timeout_keep_alive_handler()
+        self._close_gently()
         if not is_seen:
             sock = self.transport.get_extra_info("socket")
             sock.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
             self.transport.abort()
 
-    def timeout_keep_alive_handler(self) -> None:
+    def _close_gently(self) -> None:
         """Close, but let the client take what was written and finish what it sends."""
         slow = self.transport.get_write_buffer_size() > 0
         self._is_deaf = True
@@ -216,7 +216,7 @@ class Protocol(HttpToolsProtocol):
         elif self._is_deaf or not (self.url or self._is_answering()):
             self.transport.abort()
         elif not (self._in_head or self._is_answering()):
-            self.timeout_keep_alive_handler()
+            self._close_gently()
         elif self.flow.read_paused or (self.cycle and self.cycle.waiting_for_100_continue):
             self._due = now + self.limits.body_timeout  # it is not the client that is slow
         else:

@@ -127,8 +127,8 @@ class Exchange:
     async def _send(self, message: Message) -> None:
         """Send a part of a page of ours, which may have a stricter or laxer policy of its own."""
         if message["type"] == "http.response.start":
-            there = dict(message["headers"])
-            self._own = [field for field in self._own if field[0] not in there]
+            theirs = dict(message["headers"])
+            self._own = [field for field in self._own if field[0] not in theirs]
             await self._begin(message["status"], message["headers"])
         else:
             await self._to_client(message)
@@ -136,8 +136,8 @@ class Exchange:
     async def _begin(self, status: int, fields: Headers) -> None:
         """Send the response's head, with the gateway's own fields."""
         self._status = status
-        head = {"type": "http.response.start", "status": status}
-        await self._to_client({**head, "headers": [*fields, *self._own, *self._cors]})
+        fields = [*fields, *self._own, *self._cors]
+        await self._to_client({"type": "http.response.start", "status": status, "headers": fields})
 
     async def _reply(self, status: int, fields: Headers, body: bytes) -> None:
         await self._begin(status, fields)

@@ -6,6 +6,7 @@ from contextlib import suppress
 from socket import SOCK_STREAM
 from typing import Any, Literal
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 from gateway import config
 from gateway.connection import Connection
@@ -13,6 +14,7 @@ from gateway.metrics import Metrics
 from gateway.problems import RETRY_SOON, Problem
 
 RESOLVE_INTERVAL = 2.0
+CHECK_INTERVAL = 0.1  # seconds between two looks at the connections' deadlines
 PROBE_INTERVAL = 0.5  # seconds until a replica that was left out is probed
 
 OUR_OWN = (errno.EMFILE, errno.ENFILE)  # no replica is to blame for these
@@ -81,7 +83,7 @@ class Upstream:
         self.uploads = Slots(limits.max_uploads, limits)
         self._limits = limits
         self._metrics = metrics
-        self._connections: set[Connection] = set()
+        self._connections: WeakSet[Connection] = WeakSet()  # to be checked
         self._replicas: list[Replica] = []  # the one that was asked last is the last
         self._resolution: asyncio.Task[None] | None = None
 
@@ -89,11 +91,14 @@ class Upstream:
         """Resolve the name and keep doing so."""
         self._loop = asyncio.get_running_loop()
         await self._resolve_now()
-        self._resolving = asyncio.create_task(self._keep_resolving())
+        self._background = [
+            asyncio.create_task(it) for it in (self._keep_resolving(), self._keep_checking())
+        ]
 
     async def close(self) -> None:
         """Close every connection."""
-        self._resolving.cancel()
+        for task in self._background:
+            task.cancel()
         if self._resolution:
             self._resolution.cancel()
         for replica in self._replicas:
@@ -128,11 +133,6 @@ class Upstream:
         else:
             connection.close()
 
-    def check(self, now: float) -> None:
-        """Close the connections whose time is up; to be called about ten times a second."""
-        for connection in list(self._connections):
-            connection.check(now)
-
     def _choose(self, avoided: Replica | None) -> Replica | None:
         """Choose by least load and longest rest; of a left-out replica one request finds out."""
         now = self._loop.time()
@@ -161,8 +161,9 @@ class Upstream:
     async def _opened(self, replica: Replica) -> Connection:
         async with asyncio.timeout(self._limits.connect_timeout):
             _, connection = await self._loop.create_connection(
-                lambda: Connection(self._limits, self._connections), *replica.address
+                lambda: Connection(self._limits), *replica.address
             )
+        self._connections.add(connection)
         replica.probe_at = 0.0
         return connection
 
@@ -171,6 +172,12 @@ class Upstream:
             self._metrics.replica_left_out(self.name)
         replica.probe_at = self._loop.time() + PROBE_INTERVAL
         replica.drop_idle()
+
+    async def _keep_checking(self) -> None:
+        while True:
+            await asyncio.sleep(CHECK_INTERVAL)
+            for connection in list(self._connections):
+                connection.check(self._loop.time())
 
     async def _keep_resolving(self) -> None:
         while True:

@@ -20,6 +20,7 @@ from conftest import (
     hang,
     parse,
     read_all,
+    read_body,
     read_head,
     receive,
 )
@@ -257,6 +258,35 @@ def test_an_upstream_that_falls_silent_in_mid_body_breaks_the_connection(
     upstream.script = script
     running = gateway(upstream.url, limits={"defaults": {"between_bytes_timeout": 0.3}})
     assert running.get("/posts").body == b"ab"
+
+
+def test_an_upstream_that_takes_no_more_of_a_body_is_504(
+    gateway: Start, upstream: RawUpstream
+) -> None:
+    answered = threading.Event()
+    upstream.script = lambda sock, _: hang(sock, b"") if answered.wait(5) else None
+    limits = {"defaults": {"between_bytes_timeout": 0.3}, "posts": {"max_body": 10_000_000}}
+    running = gateway(upstream.url, limits=limits)
+    assert running.get("/posts", method="POST", body=b"x" * 10_000_000).status == 504
+    answered.set()
+
+
+def test_a_body_may_take_its_time_when_the_answer_has_begun(
+    gateway: Start, upstream: RawUpstream
+) -> None:
+    def script(sock: socket.socket, data: bytes) -> None:
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n")
+        sock.sendall(read_body(sock, *read_head(sock, data)))
+
+    upstream.script = script
+    running = gateway(upstream.url, limits={"defaults": {"between_bytes_timeout": 0.5}})
+    with running.connect() as sock:
+        sock.sendall(b"POST /users HTTP/1.1\r\nHost: a\r\nConnection: close\r\n")
+        sock.sendall(b"Content-Length: 10\r\n\r\n")
+        for _ in range(10):
+            time.sleep(0.1)  # a client that is slow is meant
+            sock.sendall(b"x")
+        assert parse(read_all(sock)).body == b"x" * 10
 
 
 def test_a_refusing_upstream_is_503_with_retry_after(gateway: Start, upstream: RawUpstream) -> None:

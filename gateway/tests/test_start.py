@@ -159,6 +159,14 @@ keys_from = "a"
 upstreams.a.url = "http://a"
 routes = [{ prefix = "/a/", upstream = "a" }]
 """
+PREFIX_TWICE = """
+keys_from = "a"
+upstreams.a.url = "http://a"
+routes = [
+    { prefix = "/a", upstream = "a", writes = "signed-in" },
+    { prefix = "/a", upstream = "a" },
+]
+"""
 BAD_FILES = [
     ("not toml at all", "line 1"),
     ("", "upstreams"),
@@ -168,6 +176,7 @@ BAD_FILES = [
     ('keys_from = "a"\nroutes = []\nupstreams = 3', "upstreams"),
     ('keys_from = "a"\nroutes = []\ndefaults = 3\n[upstreams]\na = 3', "upstreams"),
     (PREFIX_WITH_SLASH, "routes.0.prefix"),
+    (PREFIX_TWICE, "routes"),
 ]
 
 

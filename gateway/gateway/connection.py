@@ -39,6 +39,7 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._deadlines: list[float] = []  # of the response and of a write at the same time
         self._transport: asyncio.Transport
+        self._parser: Any = None
         self._error: Exception | None = None
         self._waiters: list[asyncio.Future[None]] = []
         self._is_writable = True
@@ -167,6 +168,7 @@ class Connection(asyncio.Protocol):
         if not self._error and exc is None:
             self.complete = self.complete or self._ends_with_connection
         self._error = self._error or Lost(*BROKEN)
+        self._parser = None  # which refers to this: nothing is left for the collector
         self._wake()
 
     def _rescue(self) -> None:

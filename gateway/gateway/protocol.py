@@ -66,6 +66,7 @@ class Protocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        self.cycle = None  # which refers to this: nothing is left for the collector
         if self._task:
             self._task.cancel()
 

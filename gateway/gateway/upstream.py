@@ -83,7 +83,7 @@ class Upstream:
         self.uploads = Slots(limits.max_uploads, limits)
         self._limits = limits
         self._metrics = metrics
-        self._connections: WeakSet[Connection] = WeakSet()  # to be checked
+        self.connections: WeakSet[Connection] = WeakSet()  # to be checked
         self._replicas: list[Replica] = []  # the one that was asked last is the last
         self._resolution: asyncio.Task[None] | None = None
 
@@ -163,7 +163,7 @@ class Upstream:
             _, connection = await self._loop.create_connection(
                 lambda: Connection(self._limits), *replica.address
             )
-        self._connections.add(connection)
+        self.connections.add(connection)
         replica.probe_at = 0.0
         return connection
 
@@ -176,7 +176,7 @@ class Upstream:
     async def _keep_checking(self) -> None:
         while True:
             await asyncio.sleep(CHECK_INTERVAL)
-            for connection in list(self._connections):
+            for connection in list(self.connections):
                 connection.check(self._loop.time())
 
     async def _keep_resolving(self) -> None:

@@ -1,9 +1,11 @@
 """What clients may do on their connections, and what happens to those that do otherwise."""
 
+import gc
 import json
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -121,6 +123,23 @@ def test_a_body_that_turns_into_garbage_after_the_answer_does_no_harm(pair: Pair
         assert read_head(sock)[1] == b"ok"
         sock.sendall(b"zz\r\n")
         assert read_all(sock) == b""
+
+
+def test_connections_that_ended_leave_nothing_for_the_collector(pair: Pair) -> None:
+    gateway, raw = pair
+    gc.collect()
+    gc.disable()
+    try:
+        with gateway.connect() as sock:
+            sock.sendall(GET)
+            assert read_head(sock)[1] == b"ok"
+            ends = [weakref.ref(it) for it in connections(gateway)]
+            ends += map(weakref.ref, gateway.app.upstreams["blog-service"].connections)
+        raw.close()
+        assert gateway.get("/posts").status == 503  # the closed connection is not kept for use
+        eventually(lambda: [end() for end in ends] == [None, None])
+    finally:
+        gc.enable()
 
 
 # Clients that read nothing.

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -190,13 +191,23 @@ def _newest_sqlite() -> ModuleType:
 
 def _configure_connection(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # the driver begins nothing: _begin does
-    for pragma in (
-        "busy_timeout = 5000",
-        "journal_mode = WAL",
-        "synchronous = FULL",
-        "foreign_keys = ON",
-    ):
+    for pragma in ("busy_timeout = 5000", "synchronous = FULL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}")
+    _enter_wal_mode(connection)
+
+
+def _enter_wal_mode(connection: Any) -> None:
+    """Try for five seconds: of two who begin with a new file, SQLite refuses one at once."""
+    give_up_at = time.monotonic() + 5
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except connection.OperationalError:
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _begin(connection: Connection) -> None:

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -81,6 +83,21 @@ def test_many_migrations_at_once_all_succeed(url: str, tmp_path: Path, empty: Da
     ended = [finish(job) for job in jobs]
     assert [code for code, _, _ in ended] == [0] * AT_ONCE, ended
     assert empty.check() == {"database": True, "schema": True}
+
+
+def test_who_begins_with_a_new_file_waits_for_another_who_does(tmp_path: Path) -> None:
+    file = tmp_path / "new.db"
+    database = Database(f"sqlite:///{file}")
+    sqlite: Any = database.writer.dialect.loaded_dbapi
+    with closing(sqlite.connect(file, isolation_level=None)) as other, ThreadPoolExecutor() as pool:
+        other.execute("BEGIN IMMEDIATE")
+        begun = pool.submit(database.create_schema)
+        with pytest.raises(TimeoutError):
+            begun.result(0.5)
+        other.execute("COMMIT")
+        begun.result(10)
+    assert database.check() == {"database": True, "schema": True}
+    database.close()
 
 
 def test_many_starters_at_once_on_an_empty_file_all_serve(tmp_path: Path) -> None:

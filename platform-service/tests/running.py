@@ -68,10 +68,12 @@ def await_url(running: subprocess.Popen[str]) -> str:
 def find_url(running: subprocess.Popen[str], output: IO[str] | None) -> str:
     """Find, in what it prints here, the URL at which it accepts requests."""
     assert output is not None
+    printed = []
     for line in output:
+        printed.append(line)
         if "Uvicorn running on " in line:
             return line.partition("Uvicorn running on ")[2].split()[0]
-    raise AssertionError(f"It did not start: {running.communicate()}")
+    raise AssertionError(f"It did not start: {printed} {running.communicate()}")
 
 
 @contextmanager

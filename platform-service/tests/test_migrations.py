@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -11,7 +13,7 @@ from alembic import command
 from conftest import settings_for
 from problem import assert_not_ready
 from running import FOLDER, await_url, finish, serving, start
-from sqlalchemy import URL, text
+from sqlalchemy import URL, make_url, text
 
 from platform_service.database import Database, alembic_config
 from platform_service.models import Base
@@ -133,6 +135,21 @@ def test_a_migration_without_its_database_is_one_sentence(tmp_path: Path) -> Non
     )
     assert code == 1
     assert re.fullmatch(r"platform-service: the database cannot be migrated: [^\n]+\n", err)
+
+
+def test_who_begins_with_a_new_file_waits_for_another_who_does(tmp_path: Path) -> None:
+    file = tmp_path / "new.db"
+    database = Database(make_url(f"sqlite:///{file}"))
+    sqlite: Any = database.writer.dialect.loaded_dbapi
+    with closing(sqlite.connect(file, isolation_level=None)) as other, ThreadPoolExecutor() as pool:
+        other.execute("BEGIN IMMEDIATE")
+        begun = pool.submit(database.create_sqlite_schema)
+        with pytest.raises(TimeoutError):
+            begun.result(0.5)
+        other.execute("COMMIT")
+        begun.result(10)
+    assert database.check() == {"database": True, "schema": True}
+    database.close()
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)

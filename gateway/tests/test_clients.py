@@ -125,18 +125,20 @@ def test_a_body_that_turns_into_garbage_after_the_answer_does_no_harm(pair: Pair
         assert read_all(sock) == b""
 
 
-def test_connections_that_ended_leave_nothing_for_the_collector(pair: Pair) -> None:
-    gateway, raw = pair
+def test_connections_that_ended_leave_nothing_for_the_collector(
+    gateway: Start, upstream: RawUpstream
+) -> None:
+    running = gateway(upstream.url)
     gc.collect()
     gc.disable()
     try:
-        with gateway.connect() as sock:
+        with running.connect() as sock:
             sock.sendall(GET)
             assert read_head(sock)[1] == b"ok"
-            ends = [weakref.ref(it) for it in connections(gateway)]
-            ends += map(weakref.ref, gateway.app.upstreams["blog-service"].connections)
-        raw.close()
-        assert gateway.get("/posts").status == 503  # the closed connection is not kept for use
+            ends = [weakref.ref(it) for it in connections(running)]
+            ends += map(weakref.ref, running.app.upstreams["blog-service"].connections)
+        upstream.close()
+        assert running.get("/posts").status == 503  # the closed connection is not kept for use
         eventually(lambda: [end() for end in ends] == [None, None])
     finally:
         gc.enable()

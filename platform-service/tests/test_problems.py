@@ -1,5 +1,6 @@
 """What goes wrong inside: a plain problem, no word of the cause, and well again afterwards."""
 
+import asyncio
 import http.client
 import json
 import threading
@@ -195,16 +196,15 @@ def test_a_database_that_hangs_is_503_in_time(client: httpx.Client, ann: User) -
 
 
 def test_two_hundred_clients_at_once_are_all_answered(client: httpx.Client, ann: User) -> None:
-    with (
-        httpx.Client(
-            base_url=client.base_url, trust_env=False, timeout=60, limits=httpx.Limits()
-        ) as many,
-        ThreadPoolExecutor(200) as pool,
-    ):
-        answers = pool.map(
-            lambda _: many.get("/articles/", headers=ann.headers).status_code, range(200)
-        )
-        assert list(answers) == [200] * 200
+    async def ask() -> list[httpx.Response]:
+        limits = httpx.Limits(max_connections=200)
+        async with httpx.AsyncClient(
+            base_url=client.base_url, trust_env=False, timeout=60, limits=limits
+        ) as many:
+            asked = (many.get("/articles/", headers=ann.headers) for _ in range(200))
+            return await asyncio.gather(*asked)
+
+    assert [answer.status_code for answer in asyncio.run(ask())] == [200] * 200
 
 
 def test_clients_that_hang_up_leave_the_service_well(

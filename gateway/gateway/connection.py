@@ -30,7 +30,7 @@ class Connection(asyncio.Protocol):
     """Writes requests and parses responses: begin(), head(), then take() and more().
 
     What waits raises a Problem as soon as there is one; the connection is then of no
-    more use. check() is to be called about ten times a second, or nothing waits in vain.
+    more use. Deadlines are noticed by check(), to be called about ten times a second.
     """
 
     def __init__(self, limits: config.Upstream) -> None:

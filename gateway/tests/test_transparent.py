@@ -439,7 +439,7 @@ def test_nothing_leaves_its_prefix(pair: Pair, path: str) -> None:
 def test_a_path_encoded_again_and_again_costs_next_to_nothing() -> None:
     began = time.perf_counter()
     assert all(is_unsafe(b"/posts/%" + b"25" * 4080) for _ in range(100))
-    assert time.perf_counter() - began < 2
+    assert time.perf_counter() - began < 0.3
 
 
 @pytest.mark.parametrize(

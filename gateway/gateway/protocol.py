@@ -19,6 +19,7 @@ from gateway.heads import check_fields, origin_form
 from gateway.problems import RETRY_SOON, Problem
 
 LINGER = 3.0  # seconds in which a client may still send what nobody reads: RFC 9112, section 9.6
+HALF_CLOSED = 0.05  # seconds for the answer to a client that sends no more: it may have left
 MAX_PIPELINED = 16  # requests that wait behind the one that is being answered
 CLOSED = getattr(select, "POLLRDHUP", 0)  # where there is none, POLLHUP tells, if later
 
@@ -63,6 +64,13 @@ class Protocol(HttpToolsProtocol):
             cause = error.__context__
             invalid = Problem(400, "This is not valid HTTP.")
             self._fail(cause if isinstance(cause, Problem) else invalid)
+
+    def eof_received(self) -> bool:  # type: ignore[override] # as asyncio has it
+        """Keep the connection a moment longer for a client that may still read its answer."""
+        may_read = self._is_answering() and not self.cycle.more_body
+        if may_read:
+            self.loop.call_later(HALF_CLOSED, self.transport.close)
+        return may_read
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)

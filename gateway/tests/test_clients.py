@@ -267,6 +267,22 @@ def test_a_client_that_goes_away_ends_its_upload(gateway: Start, upstream: RawUp
     over.set()
 
 
+def test_a_client_that_only_sends_no_more_has_its_answer(pair: Pair) -> None:
+    gateway, raw = pair
+    half_closed = threading.Event()
+
+    def script(sock: socket.socket, _: bytes) -> None:
+        half_closed.wait(5)
+        sock.sendall(OK)
+
+    raw.script = script
+    with gateway.connect() as sock:
+        sock.sendall(GET)
+        sock.shutdown(socket.SHUT_WR)
+        half_closed.set()
+        assert read_all(sock).endswith(b"\r\n\r\nok")
+
+
 def leaves_in_time(
     running: Running, begin: Callable[[socket.socket], None], is_over: Callable[[], bool]
 ) -> bool:

@@ -8,8 +8,8 @@ from starlette.exceptions import HTTPException
 
 from gateway import pages, problems
 from gateway.config import Settings, load_settings
-from gateway.documents import Documents
 from gateway.proxy import Proxy
+from gateway.services import Documents
 
 
 def create_app(settings: Settings) -> Proxy:

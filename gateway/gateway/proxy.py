@@ -12,11 +12,11 @@ from gateway import config, headers
 from gateway.body import Body
 from gateway.connection import Connection, Lost
 from gateway.heads import is_unsafe
-from gateway.health import Health
 from gateway.limits import RateLimiter
 from gateway.logs import AccessLog, request_id
 from gateway.metrics import Metrics
 from gateway.problems import RETRY_SOON, UNFORESEEN, Headers, Problem
+from gateway.services import Health
 from gateway.tokens import TokenVerifier
 from gateway.upstream import Upstream
 

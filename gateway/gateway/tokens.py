@@ -9,8 +9,8 @@ import jwt
 from pydantic_core import from_json
 
 from gateway.config import Settings
-from gateway.health import fetch
 from gateway.problems import RETRY_SOON, Problem
+from gateway.services import fetch
 
 KEYS_MAX_AGE = 300.0  # seconds until the keys are fetched anew in the background
 REFRESH_INTERVAL = 2.0  # seconds between two fetches, whatever key ids are asked for

@@ -9,9 +9,9 @@ from conftest import RawUpstream, Running, by_path, drip, json_reply
 from fake_services import SigningKey, blog_service, inkwell, platform_service
 from openapi_spec_validator import validate
 
-from gateway import documents
+from gateway import services
 from gateway.config import Route
-from gateway.documents import merge
+from gateway.services import merge
 
 Document = dict[str, Any]
 
@@ -162,7 +162,7 @@ def test_the_gateway_answers_with_one_valid_document() -> None:
 
 
 def test_a_service_that_is_down_is_still_described(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(documents, "MAX_AGE", 0.0)
+    monkeypatch.setattr(services, "DOCUMENT_MAX_AGE", 0.0)
     with inkwell() as system, httpx.Client(base_url=system.url) as client:
         before = client.get("/openapi.json").json()
         system.platform.stop()
@@ -217,7 +217,7 @@ def test_a_document_that_cannot_be_merged_leaves_the_last_one(
     bad: bytes,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(documents, "MAX_AGE", 0.0)
+    monkeypatch.setattr(services, "DOCUMENT_MAX_AGE", 0.0)
     running = gateway(upstream.url)
     upstream.script = by_path({b"/openapi.json": bad})
     for path in ("/openapi.json", "/"):
@@ -240,7 +240,7 @@ def test_an_operation_without_responses_is_described() -> None:
 def test_a_document_that_drips_is_not_waited_for(
     gateway: Callable[..., Running], upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(documents, "FETCH_TIMEOUT", 0.3)
+    monkeypatch.setattr(services, "TIMEOUT", 0.3)
     upstream.script = drip
     running = gateway(upstream.url)
     began = time.monotonic()

@@ -26,7 +26,7 @@ from conftest import (
 )
 
 import gateway.main
-from gateway import health
+from gateway import services
 from gateway.config import ConfigurationError, load_routes, load_settings
 
 Start = Callable[..., Running]
@@ -252,7 +252,7 @@ def test_a_service_that_garbles_its_readiness_is_down(
 def test_a_service_that_drips_its_readiness_is_down(
     gateway: Start, upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(health, "TIMEOUT", 0.3)
+    monkeypatch.setattr(services, "TIMEOUT", 0.3)
     upstream.script = drip
     running = gateway(upstream.url)
     began = time.monotonic()
@@ -315,7 +315,7 @@ def test_an_unexpected_error_of_a_page_is_a_problem_too(
     async def fail(*_: Any) -> None:
         raise RuntimeError("secret")
 
-    running.app.health.statuses = fail  # type: ignore[method-assign,assignment]
+    running.app.health.statuses = fail  # type: ignore[assignment]
     for path in ("/", "/readyz"):
         answer = running.get(path)
         assert (answer.status, answer.all(b"content-type")) == (500, [b"application/problem+json"])

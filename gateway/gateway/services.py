@@ -1,19 +1,22 @@
-"""/openapi.json: the services' OpenAPI documents as one."""
+"""What the services say of themselves: who is ready, and their OpenAPI documents as one."""
 
 import asyncio
 import json
+import logging
 import re
-import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
+from async_lru import alru_cache
 from pydantic_core import from_json
 
 from gateway.config import METHODS, Route, Routes, matcher
-from gateway.health import fetch
+
+logger = logging.getLogger(__name__)
 
 Document = dict[str, Any]
 
@@ -21,43 +24,71 @@ FRAME = Path(__file__).with_name("openapi.json").read_text("utf-8")
 SIGNED_IN: Document = {"signed-in": []}
 PROBLEM = {"$ref": "#/components/responses/Problem"}
 NAME = re.compile(r'("#/components/\w+/|"operationId": ")([\w.-]+)')  # of a component or operation
-MAX_AGE = 10.0  # seconds until the services are asked again
-FETCH_TIMEOUT = 2.0
+STATUS_MAX_AGE = 1.0  # seconds until the services are asked again
+DOCUMENT_MAX_AGE = 10.0
+TIMEOUT = 2.0
+
+
+async def fetch(
+    client: httpx.AsyncClient, url: str, seconds: float, use: Callable[[bytes], object]
+) -> bool:
+    """Have an answer used; tell whether all of it came in so many seconds and was good for that.
+
+    Whatever a service answers, in HTTP or not, and whatever using it raises, is only logged.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            answer = (await client.get(url)).raise_for_status()
+        use(answer.content)
+    except Exception as error:  # noqa: BLE001 - as is said above
+        logger.warning("%s gives nothing of use: %s", url, type(error).__name__)
+        return False
+    return True
+
+
+async def ask_all(
+    client: httpx.AsyncClient, table: Routes, path: str, use: Callable[[str, bytes], object]
+) -> dict[str, str]:
+    """Have each service's answer used, with its name; return who is "up" and who is "down"."""
+    asked = [
+        fetch(client, f"{upstream.url}{path}", TIMEOUT, partial(use, name))
+        for name, upstream in table.upstreams.items()
+    ]
+    statuses = ["up" if is_good else "down" for is_good in await asyncio.gather(*asked)]
+    return dict(zip(table.upstreams, statuses, strict=True))
+
+
+class Health:
+    """Whether each upstream is ready, asked by one request for all, and the gateway stops."""
+
+    def __init__(self, client: httpx.AsyncClient, table: Routes) -> None:
+        self.draining = False
+        ask = partial(ask_all, client, table, "/readyz", lambda *_: None)
+        self.statuses = alru_cache(ttl=STATUS_MAX_AGE)(ask)
 
 
 class Documents:
     """The merged document, of each service's newest copy: one that is down keeps its last."""
 
     def __init__(self, client: httpx.AsyncClient, table: Routes) -> None:
-        self._client = client
-        self._table = table
+        self._routes = table.routes
         self._copies: dict[str, Document] = {name: {"paths": {}} for name in table.upstreams}
-        self._merged: Document = {}
-        self._expires_at = float("-inf")
-        self._lock = asyncio.Lock()
+        self._refresh = partial(ask_all, client, table, "/openapi.json", self._keep)
+        self.current = alru_cache(ttl=DOCUMENT_MAX_AGE)(self._current)
 
-    async def current(self) -> Document:
-        """Return the document, ten seconds old at most; its description tells who is down."""
-        async with self._lock:
-            if time.monotonic() > self._expires_at:
-                notes = await asyncio.gather(*map(self._refresh, self._copies))
-                self._merged = merge(self._copies, self._table.routes)
-                self._merged["info"]["description"] += "".join(notes)
-                self._expires_at = time.monotonic() + MAX_AGE
-        return self._merged
+    async def _current(self) -> Document:
+        """Ask for the services' documents and merge them; the description tells who is down."""
+        statuses = await self._refresh()
+        merged = merge(self._copies, self._routes)
+        for name in [name for name, status in statuses.items() if status == "down"]:
+            note = f"**{name} does not answer: its routes are missing or may have changed.**"
+            merged["info"]["description"] += f"\n\n{note}"
+        return merged
 
-    async def _refresh(self, service: str) -> str:
-        """Fetch a service's document; return what to say of it if it gives none."""
-
-        def keep(answer: bytes) -> None:
-            copy = from_json(answer, allow_inf_nan=False)
-            merge({service: copy}, self._table.routes)  # or else it is no better than none
-            self._copies[service] = copy
-
-        url = f"{self._table.upstreams[service].url}/openapi.json"
-        if await fetch(self._client, url, FETCH_TIMEOUT, keep):
-            return ""
-        return f"\n\n**{service} does not answer: its routes are missing or may have changed.**"
+    def _keep(self, service: str, answer: bytes) -> None:
+        copy = from_json(answer, allow_inf_nan=False)
+        merge({service: copy}, self._routes)  # or else it is no better than none
+        self._copies[service] = copy
 
 
 def merge(documents: Mapping[str, Document], routes: Sequence[Route]) -> Document:

@@ -9,7 +9,7 @@ from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
 from starlette.types import Receive, Scope, Send
 
-from gateway.problems import RETRY_SOON, Problem, answer
+from gateway.problems import RETRY_SOON, Problem
 
 FOLDER = Path(__file__).parent
 STRICT = (
@@ -74,4 +74,4 @@ async def ready(request: Request) -> Response:
     statuses = await request.app.state.health.statuses()
     if "up" in statuses.values() and not request.app.state.health.draining:
         return JSONResponse({"status": "up", "checks": statuses}, headers=NEVER_CACHED)
-    return answer(request, Problem(503, "The gateway is not ready.", RETRY_SOON), checks=statuses)
+    raise Problem(503, "The gateway is not ready.", RETRY_SOON, checks=statuses)

@@ -15,7 +15,7 @@ from gateway.heads import is_unsafe
 from gateway.limits import RateLimiter
 from gateway.logs import AccessLog, request_id
 from gateway.metrics import Metrics
-from gateway.problems import RETRY_SOON, UNFORESEEN, Headers, Problem
+from gateway.problems import RETRY_SOON, Headers, Problem
 from gateway.services import Health
 from gateway.tokens import TokenVerifier
 from gateway.upstream import Upstream
@@ -70,7 +70,7 @@ class Exchange:
         self._method: str = scope["method"]
         self._path: bytes = scope["raw_path"]
         self._headers: Headers = scope["headers"]
-        self._id = scope["request_id"] = headers.request_id(self._headers)
+        self._id = headers.request_id(self._headers)
         request_id.set(self._id.decode())
         peer = scope["client"][0] if scope["client"] else ""
         trusted = proxy.settings.trusted_proxies
@@ -122,7 +122,7 @@ class Exchange:
             await self._refuse(problem)
         except Exception:
             logger.exception("unexpected")
-            await self._refuse(Problem(500, UNFORESEEN))
+            await self._refuse(Problem(500, "Something went wrong here."))
 
     async def _send(self, message: Message) -> None:
         """Send a part of a page of ours, which may have a stricter or laxer policy of its own."""

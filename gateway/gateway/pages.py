@@ -7,7 +7,6 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
-from starlette.types import Receive, Scope, Send
 
 from gateway.problems import RETRY_SOON, Problem
 
@@ -22,18 +21,9 @@ NEVER_CACHED = {"Cache-Control": "no-store"}
 PLAIN_HOST = re.compile(r"[A-Za-z0-9._:\[\]-]+")  # which a shell takes as it is
 
 
-class WholeFiles(StaticFiles):
-    """Takes no ranges, as a server may: RFC 9110, section 14.2. A bad one is then no error."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer as if no range had been asked for."""
-        fields = [field for field in scope["headers"] if field[0] != b"range"]
-        await super().__call__({**scope, "headers": fields}, receive, send)
-
-
 router = APIRouter(include_in_schema=False)
 templates = Jinja2Templates(FOLDER / "templates")
-assets = WholeFiles(directory=FOLDER / "static", packages=[("fastapi_offline", "static")])
+assets = StaticFiles(directory=FOLDER / "static", packages=[("fastapi_offline", "static")])
 
 
 @router.api_route("/", methods=["GET", "HEAD"])

@@ -116,6 +116,8 @@ class Exchange:
             else:
                 if (b"x-forwarded-proto", b"https") in self._origin:
                     self._scope["scheme"] = "https"  # a trusted proxy says so
+                # A page takes no ranges, as a server may: RFC 9110, section 14.2.
+                self._scope["headers"] = [it for it in self._headers if it[0] != b"range"]
                 Body(self._scope, self._receive, config.MAX_BODY)  # only judged: none is read
                 await self._proxy.app(self._scope, self._receive, self._send)
         except Problem as problem:

@@ -33,7 +33,8 @@ def create_app(settings: Settings) -> Proxy:
 
     app = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redirect_slashes=False)
     app.state.health, app.state.documents = proxy.health, Documents(proxy.http, proxy.table)
-    app.include_router(pages.router)
+    for path, page in pages.PAGES.items():
+        app.add_route(path, page)  # to GET and HEAD
     app.mount("/static", pages.assets)
     for error in (HTTPException, Exception):
         app.add_exception_handler(error, problems.refuse)

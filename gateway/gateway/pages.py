@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
@@ -21,12 +21,10 @@ NEVER_CACHED = {"Cache-Control": "no-store"}
 PLAIN_HOST = re.compile(r"[A-Za-z0-9._:\[\]-]+")  # which a shell takes as it is
 
 
-router = APIRouter(include_in_schema=False)
 templates = Jinja2Templates(FOLDER / "templates")
 assets = StaticFiles(directory=FOLDER / "static", packages=[("fastapi_offline", "static")])
 
 
-@router.api_route("/", methods=["GET", "HEAD"])
 async def home(request: Request) -> Response:
     """Show what this is, which services are up, the routes and how to begin."""
     state, host = request.app.state, request.headers["host"]
@@ -39,29 +37,28 @@ async def home(request: Request) -> Response:
     return templates.TemplateResponse(request, "home.html", context, headers=policy)
 
 
-@router.api_route("/docs", methods=["GET", "HEAD"])
 async def docs(request: Request) -> Response:
     """Show Swagger UI."""
     policy = {"Content-Security-Policy": SWAGGER_UI}
     return templates.TemplateResponse(request, "docs.html", headers=policy)
 
 
-@router.api_route("/openapi.json", methods=["GET", "HEAD"])
 async def openapi(request: Request) -> Response:
     """Answer the merged document."""
     return JSONResponse(await request.app.state.documents.current())
 
 
-@router.api_route("/livez", methods=["GET", "HEAD"])
-async def live() -> Response:
+async def live(_: Request) -> Response:
     """Tell that the process answers."""
     return JSONResponse({"status": "up"}, headers=NEVER_CACHED)
 
 
-@router.api_route("/readyz", methods=["GET", "HEAD"])
 async def ready(request: Request) -> Response:
     """Tell whether an upstream is ready and the gateway is not about to stop."""
     statuses = await request.app.state.health.statuses()
     if "up" in statuses.values() and not request.app.state.health.draining:
         return JSONResponse({"status": "up", "checks": statuses}, headers=NEVER_CACHED)
     raise Problem(503, "The gateway is not ready.", RETRY_SOON, checks=statuses)
+
+
+PAGES = {"/": home, "/docs": docs, "/openapi.json": openapi, "/livez": live, "/readyz": ready}

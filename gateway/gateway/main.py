@@ -3,7 +3,7 @@
 import gc
 import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 from prometheus_client import start_http_server
@@ -60,10 +60,7 @@ def main() -> str | None:
         app = create_app(settings)
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
         address = (settings.host, settings.port)
-        with (
-            suppress(KeyboardInterrupt),
-            socket.create_server(address, family=family, backlog=2048) as listener,
-        ):
+        with socket.create_server(address, family=family, backlog=2048) as listener:
             start_http_server(settings.metrics_port, settings.metrics_host, app.metrics.registry)
             logs.configure(settings.log_level)
             # What the start made lives on: the collector need not look at it again, nor often at
@@ -71,6 +68,8 @@ def main() -> str | None:
             gc.freeze()
             gc.set_threshold(50_000, 20, 100)
             Server(app).run([listener])
+    except KeyboardInterrupt:  # raised when all is over, for who asked by Ctrl-C
+        return None
     except (ConfigurationError, ValueError) as error:
         return str(error)
     except OSError as error:

@@ -6,7 +6,6 @@ from functools import lru_cache
 
 import httpx
 import jwt
-from pydantic_core import from_json
 
 from gateway.config import Settings
 from gateway.problems import RETRY_SOON, Problem
@@ -16,7 +15,6 @@ KEYS_MAX_AGE = 300.0  # seconds until the keys are fetched anew in the backgroun
 REFRESH_INTERVAL = 2.0  # seconds between two fetches, whatever key ids are asked for
 FETCH_TIMEOUT = 3.0
 VERIFIED_TOKENS = 10_000
-UNJUDGED = (503, "Tokens cannot be checked at the moment.", RETRY_SOON)
 
 
 class Unauthorized(Problem):
@@ -61,7 +59,7 @@ class TokenVerifier:
         except UnknownKey:
             await asyncio.shield(self._start_refresh())  # it goes on for others if this one leaves
             if not self._keys:
-                raise Problem(*UNJUDGED) from None
+                raise Problem(503, "Tokens cannot be checked at the moment.", RETRY_SOON) from None
             expiry = self._expiry(token)
         if expiry <= time.time():
             raise Unauthorized("The token has expired.")
@@ -101,7 +99,7 @@ class TokenVerifier:
         await fetch(self._client, self._jwks_url, FETCH_TIMEOUT, self._take)
 
     def _take(self, published: bytes) -> None:
-        keys = jwt.PyJWKSet.from_dict(from_json(published))
+        keys = jwt.PyJWKSet.from_json(published.decode())
         self._keys = {key.key_id: key for key in keys}
         self._expiry.cache_clear()  # a key that was withdrawn vouches for nothing
 

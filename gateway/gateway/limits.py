@@ -11,12 +11,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address, IPv6Network
 from math import ceil
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import unquote
 
-from limits.aio.storage import RedisStorage
-from limits.errors import StorageError
-from redis.asyncio import ConnectionPool
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from gateway.config import RateLimitRule, Settings
 
@@ -86,9 +85,7 @@ class SharedStore:
     """Windows in a Redis or Valkey that several gateways use."""
 
     def __init__(self, url: str) -> None:
-        self._pool = ConnectionPool.from_url(url)  # ours, for the library closes no connections
-        options: Any = {"implementation": "redispy", "connection_pool": self._pool}
-        self._storage = RedisStorage(url, wrap_exceptions=True, **options)
+        self._redis = Redis.from_url(url)
         self._resume_at = 0.0
 
     async def hit(self, key: str, period: int) -> tuple[int, float] | None:
@@ -96,10 +93,13 @@ class SharedStore:
         if time.monotonic() < self._resume_at:
             return None
         try:
-            async with asyncio.timeout(STORE_TIMEOUT):
-                count = await self._storage.incr(key, period)
-                return count, await self._storage.get_expiry(key) - time.time()
-        except (StorageError, TimeoutError, OSError) as error:
+            async with asyncio.timeout(STORE_TIMEOUT), self._redis.pipeline() as window:
+                window.set(key, 0, ex=period, nx=True)
+                window.incr(key)
+                window.pttl(key)
+                _, count, milliseconds = await window.execute()
+            return count, milliseconds / 1000
+        except (RedisError, TimeoutError, OSError) as error:
             if time.monotonic() >= self._resume_at:  # one line for all that waited
                 logger.warning("rate limit store does not answer: %s", type(error).__name__)
             self._resume_at = time.monotonic() + STORE_PAUSE
@@ -107,7 +107,7 @@ class SharedStore:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._pool.aclose()
+        await self._redis.aclose()
 
 
 class RateLimiter:
@@ -133,7 +133,7 @@ class RateLimiter:
         policy = policies.get((method, path)) or policies.get((None, path)) or self._elsewhere
         if policy is None:
             return UNLIMITED
-        window = await self._store.hit(f"{policy.name} {counted_as(client)}", policy.period)
+        window = await self._store.hit(f"LIMITS:{policy.name} {counted_as(client)}", policy.period)
         return policy.decide(*window) if window else UNLIMITED
 
 

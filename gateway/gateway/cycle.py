@@ -57,7 +57,7 @@ class Cycle(RequestResponseCycle):
         sized = self._bodyless or b"content-length" in by_name
         self._has_end = sized or self.scope["http_version"] == "1.1"
         self._chunked = self._has_end and not sized
-        if self.more_body or not self._has_end or self.protocol.app.health.draining:
+        if self.more_body or not self._has_end or self.protocol.app.draining:
             self.keep_alive = False
         own = [] if b"date" in by_name else self.default_headers
         own = own + [(b"transfer-encoding", b"chunked")] * self._chunked

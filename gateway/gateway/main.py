@@ -13,7 +13,6 @@ from gateway import logs, pages, problems
 from gateway.config import ConfigurationError, Settings, load_settings
 from gateway.proxy import Proxy
 from gateway.server import Server
-from gateway.services import Documents
 
 
 def create_app(settings: Settings) -> Proxy:
@@ -36,7 +35,7 @@ def create_app(settings: Settings) -> Proxy:
             yield
 
     app = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redirect_slashes=False)
-    app.state.health, app.state.documents = proxy.health, Documents(proxy.http, proxy.table)
+    app.state.gateway = proxy
     for path, page in pages.PAGES.items():
         app.add_route(path, page)  # to GET and HEAD
     app.mount("/static", pages.assets)

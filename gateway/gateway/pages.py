@@ -27,10 +27,10 @@ assets = StaticFiles(directory=FOLDER / "static", packages=[("fastapi_offline", 
 
 async def home(request: Request) -> Response:
     """Show what this is, which services are up, the routes and how to begin."""
-    state, host = request.app.state, request.headers["host"]
+    services, host = request.app.state.gateway.services, request.headers["host"]
     context = {
-        "statuses": await state.health.statuses(),
-        "paths": (await state.documents.current())["paths"],
+        "statuses": await services.statuses(),
+        "paths": (await services.document())["paths"],
         "host": host if PLAIN_HOST.fullmatch(host) else "localhost",
     }
     policy = {"Content-Security-Policy": STRICT}
@@ -45,7 +45,7 @@ async def docs(request: Request) -> Response:
 
 async def openapi(request: Request) -> Response:
     """Answer the merged document."""
-    return JSONResponse(await request.app.state.documents.current())
+    return JSONResponse(await request.app.state.gateway.services.document())
 
 
 async def live(_: Request) -> Response:
@@ -55,8 +55,9 @@ async def live(_: Request) -> Response:
 
 async def ready(request: Request) -> Response:
     """Tell whether an upstream is ready and the gateway is not about to stop."""
-    statuses = await request.app.state.health.statuses()
-    if "up" in statuses.values() and not request.app.state.health.draining:
+    gateway = request.app.state.gateway
+    statuses = await gateway.services.statuses()
+    if "up" in statuses.values() and not gateway.draining:
         return JSONResponse({"status": "up", "checks": statuses}, headers=NEVER_CACHED)
     raise Problem(503, "The gateway is not ready.", RETRY_SOON, checks=statuses)
 

@@ -16,7 +16,7 @@ from gateway.limits import RateLimiter
 from gateway.logs import AccessLog, request_id
 from gateway.metrics import Metrics
 from gateway.problems import RETRY_SOON, Headers, Problem
-from gateway.services import Health
+from gateway.services import Services
 from gateway.tokens import TokenVerifier
 from gateway.upstream import Upstream
 
@@ -44,7 +44,8 @@ class Proxy:
         self.http = httpx.AsyncClient(transport=AiohttpTransport(), trust_env=False)
         self.metrics, self.log = Metrics(), AccessLog()
         self.cors = headers.Cors(settings.cors_origins)
-        self.health = Health(self.http, self.table)
+        self.services = Services(self.http, self.table)
+        self.draining = False
         self.limiter = RateLimiter(settings, self.table.rate_limits)
         keys_url = f"{self.table.upstreams[self.table.keys_from].url}/.well-known/jwks.json"
         self.verifier = TokenVerifier(settings, self.http, keys_url)
@@ -88,7 +89,7 @@ class Exchange:
         try:
             await self._answer()
         except asyncio.CancelledError:  # the client left, or the gateway has waited long enough
-            if self._proxy.health.draining:
+            if self._proxy.draining:
                 await self._refuse(Problem(503, "The gateway stops.", RETRY_SOON))
             else:
                 self._status = CLIENT_LEFT

@@ -50,7 +50,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drain, then stop; a second Ctrl-C skips the draining."""
-        self._app.health.draining = True
+        self._app.draining = True
         drain_seconds = self._app.settings.drain_seconds
         ticking = asyncio.create_task(self._keep_ticking())
         await self._wait(drain_seconds, lambda: False)

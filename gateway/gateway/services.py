@@ -46,40 +46,24 @@ async def fetch(
     return True
 
 
-async def ask_all(
-    client: httpx.AsyncClient, table: Routes, path: str, use: Callable[[str, bytes], object]
-) -> dict[str, str]:
-    """Have each service's answer used, with its name; return who is "up" and who is "down"."""
-    asked = [
-        fetch(client, f"{upstream.url}{path}", TIMEOUT, partial(use, name))
-        for name, upstream in table.upstreams.items()
-    ]
-    statuses = ["up" if is_good else "down" for is_good in await asyncio.gather(*asked)]
-    return dict(zip(table.upstreams, statuses, strict=True))
-
-
-class Health:
-    """Whether each upstream is ready, asked by one request for all, and the gateway stops."""
+class Services:
+    """Asks all services at once for what they say; whoever asks at the same time shares it."""
 
     def __init__(self, client: httpx.AsyncClient, table: Routes) -> None:
-        self.draining = False
-        ask = partial(ask_all, client, table, "/readyz", lambda *_: None)
-        self.statuses = alru_cache(ttl=STATUS_MAX_AGE)(ask)
-
-
-class Documents:
-    """The merged document, of each service's newest copy: one that is down keeps its last."""
-
-    def __init__(self, client: httpx.AsyncClient, table: Routes) -> None:
-        self._routes = table.routes
+        self._client = client
+        self._table = table
         self._copies: dict[str, Document] = {name: {"paths": {}} for name in table.upstreams}
-        self._refresh = partial(ask_all, client, table, "/openapi.json", self._keep)
-        self.current = alru_cache(ttl=DOCUMENT_MAX_AGE)(self._current)
+        self.statuses = alru_cache(ttl=STATUS_MAX_AGE)(self._statuses)
+        self.document = alru_cache(ttl=DOCUMENT_MAX_AGE)(self._document)
 
-    async def _current(self) -> Document:
-        """Ask for the services' documents and merge them; the description tells who is down."""
-        statuses = await self._refresh()
-        merged = merge(self._copies, self._routes)
+    async def _statuses(self) -> dict[str, str]:
+        """Tell which services are ready."""
+        return await self._ask("/readyz", lambda *_: None)
+
+    async def _document(self) -> Document:
+        """Merge the newest document of each service; the description tells who is down."""
+        statuses = await self._ask("/openapi.json", self._keep)
+        merged = merge(self._copies, self._table.routes)
         for name in [name for name, status in statuses.items() if status == "down"]:
             note = f"**{name} does not answer: its routes are missing or may have changed.**"
             merged["info"]["description"] += f"\n\n{note}"
@@ -87,8 +71,17 @@ class Documents:
 
     def _keep(self, service: str, answer: bytes) -> None:
         copy = from_json(answer, allow_inf_nan=False)
-        merge({service: copy}, self._routes)  # or else it is no better than none
+        merge({service: copy}, self._table.routes)  # or else it is no better than none
         self._copies[service] = copy
+
+    async def _ask(self, path: str, use: Callable[[str, bytes], object]) -> dict[str, str]:
+        """Have each service's answer used, with its name; return who is "up" and who is "down"."""
+        asked = [
+            fetch(self._client, f"{upstream.url}{path}", TIMEOUT, partial(use, name))
+            for name, upstream in self._table.upstreams.items()
+        ]
+        statuses = ["up" if is_good else "down" for is_good in await asyncio.gather(*asked)]
+        return dict(zip(self._table.upstreams, statuses, strict=True))
 
 
 def merge(documents: Mapping[str, Document], routes: Sequence[Route]) -> Document:

@@ -396,7 +396,7 @@ def test_stopping_does_not_wait_for_a_client_that_keeps_its_side_open(
         eventually(lambda: upstream.requests)
         began = time.monotonic()
         running.server.should_exit = True
-        eventually(lambda: running.app.health.draining)
+        eventually(lambda: running.app.draining)
         go_on.set()
         assert b" 200 " in read_all(sock)
         running.stop()

@@ -819,7 +819,7 @@ def test_stopping_is_announced_and_what_is_in_flight_ends(
         slow.sendall(GET)
         eventually(lambda: len(upstream.requests) == 2)
         running.server.should_exit = True
-        eventually(lambda: running.app.health.draining)
+        eventually(lambda: running.app.draining)
         upstream.script = None
         assert running.get("/readyz").status == 503
         assert running.get("/livez").status == 200

@@ -315,7 +315,7 @@ def test_an_unexpected_error_of_a_page_is_a_problem_too(
     async def fail(*_: Any) -> None:
         raise RuntimeError("secret")
 
-    running.app.health.statuses = fail  # type: ignore[assignment]
+    running.app.services.statuses = fail  # type: ignore[assignment]
     for path in ("/", "/readyz"):
         answer = running.get(path)
         assert (answer.status, answer.all(b"content-type")) == (500, [b"application/problem+json"])

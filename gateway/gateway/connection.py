@@ -37,7 +37,7 @@ class Connection(asyncio.Protocol):
         self.limits = limits
         self.complete, self.reusable = True, False  # no exchange is under way
         self._loop = asyncio.get_running_loop()
-        self._deadlines: list[float] = []  # of the response and of a write at the same time
+        self._due = inf  # when what waits, or the rest, will have lasted too long
         self._transport: asyncio.Transport
         self._parser: Any = None
         self._error: Exception | None = None
@@ -53,7 +53,7 @@ class Connection(asyncio.Protocol):
         self.headers: Headers = []
         self.sent = sent
         self.complete = self.reusable = False
-        self._deadlines = []
+        self._due = inf
         self._bodyless = bodyless
         self._has_head = self._ends_with_connection = self._may_continue = False
         self._chunks: list[bytes] = []
@@ -109,11 +109,11 @@ class Connection(asyncio.Protocol):
 
     def rest(self, seconds: float) -> None:
         """Close after so many seconds, unless an exchange begins before."""
-        self._deadlines = [self._loop.time() + seconds]
+        self._due = self._loop.time() + seconds
 
     def check(self, now: float) -> None:
         """Close when what waits, or the connection's rest, has lasted longer than it may."""
-        if now > min(self._deadlines, default=inf):
+        if now > self._due:
             self.fail(Problem(504, "The service took too long to answer."))
 
     async def _until(self, condition: Callable[[], object], seconds: float = inf) -> None:
@@ -122,15 +122,14 @@ class Connection(asyncio.Protocol):
                 raise self._error
             waiter = self._loop.create_future()
             self._waiters.append(waiter)
-            deadline = self._loop.time() + seconds  # anew whenever something moved
-            self._deadlines.append(deadline)
+            self._due = min(self._due, self._loop.time() + seconds)
             await waiter
-            self._deadlines.remove(deadline)
 
     def _wake(self) -> None:
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             if not waiter.done():
+                self._due = inf  # who goes on waiting sets it anew, for something moved
                 waiter.set_result(None)
 
     # What the transport calls.

@@ -48,14 +48,14 @@ class Connection(asyncio.Protocol):
 
     def begin(self, data: bytes, *, bodyless: bool, sent: bool) -> None:
         """Start an exchange by writing the request, or a part of it when that is not all."""
-        self.status = self.received = 0
+        self.status = self.received = 0  # there is a status when the head is whole
         self.held = 0  # bytes of the response's body that nobody took yet
         self.headers: Headers = []
         self.sent = sent
         self.complete = self.reusable = False
         self._due = inf
         self._bodyless = bodyless
-        self._has_head = self._ends_with_connection = self._may_continue = False
+        self._may_continue = False
         self._chunks: list[bytes] = []
         self._parser = httptools.HttpResponseParser(self)
         self._transport.write(data)
@@ -72,13 +72,13 @@ class Connection(asyncio.Protocol):
         """Wait for 100 Continue or so many seconds; False when a response came instead."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._until(lambda: self._may_continue or self._has_head)
-        return not self._has_head
+                await self._until(lambda: self._may_continue or self.status)
+        return not self.status
 
     async def head(self) -> None:
         """Wait for the response's status and headers, in time from the request's end on."""
-        await self._until(lambda: self._has_head or self.sent)
-        await self._until(lambda: self._has_head, self.limits.first_byte_timeout)
+        await self._until(lambda: self.status or self.sent)
+        await self._until(lambda: self.status, self.limits.first_byte_timeout)
 
     async def more(self) -> None:
         """Wait until there is more of the body or its end."""
@@ -155,17 +155,18 @@ class Connection(asyncio.Protocol):
             self.reusable = False  # what follows a whole response belongs to none
             if not self.complete:
                 self.fail(Problem(*BROKEN))
-        if self.received > MAX_HEAD and not self._has_head:
+        if self.received > MAX_HEAD and not self.status:
             self.fail(Problem(*BROKEN))
         if self.held > HIGH_WATER:
             self._transport.pause_reading()
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if exc is not None and not (self.complete or self._has_head):
+        if exc is not None and not (self.complete or self.status):
             self._rescue()
-        if not self._error and exc is None:
-            self.complete = self.complete or self._ends_with_connection
+        if not (self.complete or self._error or exc):  # the end of a body without a frame, perhaps
+            framed = {b"transfer-encoding", b"content-length"} & dict(self.headers).keys()
+            self.complete = self.status > 0 and not framed
         self._error = self._error or Lost(*BROKEN)
         self._parser = None  # which refers to this: nothing is left for the collector
         self._wake()
@@ -181,12 +182,12 @@ class Connection(asyncio.Protocol):
     # What the parser calls.
 
     def on_message_begin(self) -> None:
-        if self._has_head:
+        if self.status:
             raise Problem(*BROKEN)
         self.headers = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._has_head:  # else a trailer, RFC 9110, section 6.5.1
+        if not self.status:  # else a trailer, RFC 9110, section 6.5.1
             self.headers.append((name.lower(), value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
@@ -201,10 +202,7 @@ class Connection(asyncio.Protocol):
             raise Problem(*BROKEN)
         self.status = status
         self.reusable = self._parser.should_keep_alive()
-        self._has_head = True
         self.complete = self._bodyless  # the parser does not know that this answers a HEAD
-        sized = codings or values(self.headers, b"content-length")
-        self._ends_with_connection = not sized and status not in (204, 304)
 
     def on_body(self, body: bytes) -> None:
         if self.complete:
@@ -213,4 +211,4 @@ class Connection(asyncio.Protocol):
         self.held += len(body)
 
     def on_message_complete(self) -> None:
-        self.complete = self._has_head
+        self.complete = self.status > 0

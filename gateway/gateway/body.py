@@ -62,7 +62,7 @@ class Body:
                 await self._read()
                 await connection.write(self.taken(), sent=self.ended)
         except Problem as error:
-            connection.fail(error)
+            connection.close(error)
 
     async def _read(self) -> None:
         message = await self._receive()

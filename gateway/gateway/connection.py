@@ -35,7 +35,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, limits: config.Upstream) -> None:
         self.limits = limits
-        self.complete, self.reusable = True, False  # no exchange is under way
+        self.complete, self._reusable = True, False  # no exchange is under way
         self._loop = asyncio.get_running_loop()
         self._due = inf  # when what waits, or the rest, will have lasted too long
         self._transport: asyncio.Transport
@@ -49,10 +49,10 @@ class Connection(asyncio.Protocol):
     def begin(self, data: bytes, *, bodyless: bool, sent: bool) -> None:
         """Start an exchange by writing the request, or a part of it when that is not all."""
         self.status = self.received = 0  # there is a status when the head is whole
-        self.held = 0  # bytes of the response's body that nobody took yet
+        self._held = 0  # bytes of the response's body that nobody took yet
         self.headers: Headers = []
-        self.sent = sent
-        self.complete = self.reusable = False
+        self._sent = sent
+        self.complete = self._reusable = False
         self._due = inf
         self._bodyless = bodyless
         self._may_continue = False
@@ -65,7 +65,7 @@ class Connection(asyncio.Protocol):
         if not self._transport.is_closing():
             self._transport.write(data)
         await self._until(lambda: self._is_writable, self.limits.between_bytes_timeout)
-        self.sent = sent
+        self._sent = sent
         self._wake()
 
     async def permission(self, seconds: float) -> bool:
@@ -77,7 +77,7 @@ class Connection(asyncio.Protocol):
 
     async def head(self) -> None:
         """Wait for the response's status and headers, in time from the request's end on."""
-        await self._until(lambda: self.status or self.sent)
+        await self._until(lambda: self.status or self._sent)
         await self._until(lambda: self.status, self.limits.first_byte_timeout)
 
     async def more(self) -> None:
@@ -87,22 +87,22 @@ class Connection(asyncio.Protocol):
     def take(self) -> bytes:
         """Return what has come of the body; `complete` tells whether that was its end."""
         data, self._chunks = b"".join(self._chunks), []
-        if self.held > HIGH_WATER:
+        if self._held > HIGH_WATER:
             self._transport.resume_reading()
-        self.held = 0
+        self._held = 0
         return data
 
     @property
-    def is_open(self) -> bool:
-        """Whether nobody has closed it yet."""
-        return self._error is None and not self._transport.is_closing()
+    def is_free(self) -> bool:
+        """Whether it is good for another exchange."""
+        if not self._reusable or self._transport.is_closing():
+            return False
+        # What was promised but not sent would be taken from the next request, and a connection
+        # that holds something may read no more.
+        return self._sent and self.complete and not self._held
 
-    def close(self) -> None:
-        """Close at once, whatever is under way."""
-        self._transport.abort()
-
-    def fail(self, error: Exception) -> None:
-        """Close at once; whatever waits raises the error."""
+    def close(self, error: Exception | None = None) -> None:
+        """Close at once; what waits raises the error."""
         self._error = self._error or error
         self._wake()
         self._transport.abort()
@@ -114,7 +114,7 @@ class Connection(asyncio.Protocol):
     def check(self, now: float) -> None:
         """Close when what waits, or the connection's rest, has lasted longer than it may."""
         if now > self._due:
-            self.fail(Problem(504, "The service took too long to answer."))
+            self.close(Problem(504, "The service took too long to answer."))
 
     async def _until(self, condition: Callable[[], object], seconds: float = inf) -> None:
         while not condition():
@@ -146,18 +146,18 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self.complete:
-            self.fail(Problem(*BROKEN))  # nobody asked: RFC 9112, section 9.2
+            self.close(Problem(*BROKEN))  # nobody asked: RFC 9112, section 9.2
             return
         self.received += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self.reusable = False  # what follows a whole response belongs to none
+            self._reusable = False  # what follows a whole response belongs to none
             if not self.complete:
-                self.fail(Problem(*BROKEN))
+                self.close(Problem(*BROKEN))
         if self.received > MAX_HEAD and not self.status:
-            self.fail(Problem(*BROKEN))
-        if self.held > HIGH_WATER:
+            self.close(Problem(*BROKEN))
+        if self._held > HIGH_WATER:
             self._transport.pause_reading()
         self._wake()
 
@@ -201,14 +201,14 @@ class Connection(asyncio.Protocol):
         if codings and codings != [b"chunked"]:
             raise Problem(*BROKEN)
         self.status = status
-        self.reusable = self._parser.should_keep_alive()
+        self._reusable = self._parser.should_keep_alive()
         self.complete = self._bodyless  # the parser does not know that this answers a HEAD
 
     def on_body(self, body: bytes) -> None:
         if self.complete:
             raise Problem(*BROKEN)
         self._chunks.append(body)
-        self.held += len(body)
+        self._held += len(body)
 
     def on_message_complete(self) -> None:
         self.complete = self.status > 0

@@ -219,8 +219,6 @@ class Exchange:
         try:
             await self._relay(connection)
         finally:
-            # What was promised but not sent would be taken from the next request on it.
-            connection.reusable = connection.reusable and connection.sent
             pump.cancel()
             await asyncio.wait([pump])
 

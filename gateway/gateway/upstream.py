@@ -40,7 +40,7 @@ class Replica:
         """Return the connection that waits for the shortest time."""
         while self.idle:
             connection = self.idle.pop()
-            if connection.is_open:
+            if connection.is_free:
                 return connection
         return None
 
@@ -126,8 +126,7 @@ class Upstream:
     def release(self, replica: Replica, connection: Connection) -> None:
         """Take a connection back when its exchange ended, however it did."""
         replica.in_flight -= 1
-        is_done = connection.complete and not connection.held  # else it may read no more
-        if is_done and connection.reusable and connection.is_open and replica in self._replicas:
+        if connection.is_free and replica in self._replicas:
             connection.rest(self._limits.keep_alive)
             replica.idle.append(connection)
         else:

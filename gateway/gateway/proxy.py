@@ -219,8 +219,7 @@ class Exchange:
         try:
             await self._relay(connection)
         finally:
-            pump.cancel()
-            await asyncio.wait([pump])
+            pump.cancel()  # which does nothing more from now on, so that nobody need wait for it
 
     async def _relay(self, connection: Connection) -> None:
         await connection.head()

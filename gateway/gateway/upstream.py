@@ -110,16 +110,13 @@ class Upstream:
         A replica that refuses is left out, the name resolved anew and another one asked, once.
         When one is to be avoided, since it lost a request, the connection is a fresh one.
         """
-        replica = self._choose(avoided)
-        if replica:
-            try:
+        if replica := self._choose(avoided):
+            with suppress(OSError):
                 return replica, await self._connection(replica, fresh=avoided is not None)
-            except OSError:
-                self._metrics.retried(self.name)
+            self._metrics.retried(self.name)
         await self._resolve_now()
-        replica = self._choose(replica or avoided)
-        with suppress(OSError):
-            if replica:
+        if replica := self._choose(avoided):
+            with suppress(OSError):
                 return replica, await self._connection(replica, fresh=True)
         raise Problem(*UNAVAILABLE)
 
@@ -136,12 +133,10 @@ class Upstream:
         """Choose by least load and longest rest; of a left-out replica one request finds out."""
         now = self._loop.time()
         usable = [it for it in self._replicas if it.probe_at <= now and not it.probing]
-        others = [it for it in usable if it is not avoided] or usable
-        if not others:
-            return None
-        chosen = min(others, key=lambda replica: replica.in_flight)
-        self._replicas.remove(chosen)
-        self._replicas.append(chosen)
+        chosen = min(usable, key=lambda it: (it is avoided, it.in_flight), default=None)
+        if chosen:
+            self._replicas.remove(chosen)
+            self._replicas.append(chosen)
         return chosen
 
     async def _connection(self, replica: Replica, *, fresh: bool) -> Connection:

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 from contextlib import suppress
+from math import inf
 from socket import SOCK_STREAM
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -33,8 +34,7 @@ class Replica:
         self.address = address
         self.in_flight = 0
         self.idle: list[Connection] = []
-        self.probe_at = 0.0  # set while the replica is left out
-        self.probing = False
+        self.probe_at = 0.0  # while the replica is left out; inf while it is probed
 
     def taken(self) -> Connection | None:
         """Return the connection that waits for the shortest time."""
@@ -132,7 +132,7 @@ class Upstream:
     def _choose(self, avoided: Replica | None) -> Replica | None:
         """Choose by least load and longest rest; of a left-out replica one request finds out."""
         now = self._loop.time()
-        usable = [it for it in self._replicas if it.probe_at <= now and not it.probing]
+        usable = [it for it in self._replicas if it.probe_at <= now]
         chosen = min(usable, key=lambda it: (it is avoided, it.in_flight), default=None)
         if chosen:
             self._replicas.remove(chosen)
@@ -141,16 +141,15 @@ class Upstream:
 
     async def _connection(self, replica: Replica, *, fresh: bool) -> Connection:
         replica.in_flight += 1
-        replica.probing = replica.probe_at > 0
+        if replica.probe_at:
+            replica.probe_at, fresh = inf, True  # what is open already tells nothing
         try:
             return (None if fresh else replica.taken()) or await self._opened(replica)
         except BaseException as error:
             replica.in_flight -= 1
-            if isinstance(error, OSError) and error.errno not in OUR_OWN:
+            if replica.probe_at or (isinstance(error, OSError) and error.errno not in OUR_OWN):
                 self._leave_out(replica)
             raise
-        finally:
-            replica.probing = False
 
     async def _opened(self, replica: Replica) -> Connection:
         async with asyncio.timeout(self._limits.connect_timeout):

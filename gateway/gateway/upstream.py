@@ -44,11 +44,6 @@ class Replica:
                 return connection
         return None
 
-    def drop_idle(self) -> None:
-        """Close the connections that wait."""
-        while connection := self.taken():
-            connection.close()
-
 
 class Slots(asyncio.Semaphore):
     """So many at once; a bounded number of others wait for a bounded time."""
@@ -101,8 +96,8 @@ class Upstream:
             task.cancel()
         if self._resolution:
             self._resolution.cancel()
-        for replica in self._replicas:
-            replica.drop_idle()
+        for connection in list(self.connections):
+            connection.close()
 
     async def connect(self, avoided: Replica | None = None) -> tuple[Replica, Connection]:
         """Return a connection to the replica with the least to do; release() must follow.
@@ -123,7 +118,7 @@ class Upstream:
     def release(self, replica: Replica, connection: Connection) -> None:
         """Take a connection back when its exchange ended, however it did."""
         replica.in_flight -= 1
-        if connection.is_free and replica in self._replicas:
+        if connection.is_free:
             connection.rest(self._limits.keep_alive)
             replica.idle.append(connection)
         else:
@@ -164,7 +159,7 @@ class Upstream:
         if not replica.probe_at:
             self._metrics.replica_left_out(self.name)
         replica.probe_at = self._loop.time() + PROBE_INTERVAL
-        replica.drop_idle()
+        replica.idle.clear()  # which end when they have rested
 
     async def _keep_checking(self) -> None:
         while True:
@@ -191,8 +186,6 @@ class Upstream:
         except OSError:
             return  # what was known is still the best guess
         addresses = {(str(info[4][0]), int(info[4][1])) for info in found}
-        for replica in [it for it in self._replicas if it.address not in addresses]:
-            self._replicas.remove(replica)
-            replica.drop_idle()
-        new = addresses - {it.address for it in self._replicas}
-        self._replicas += [Replica(address) for address in sorted(new)]
+        kept = [it for it in self._replicas if it.address in addresses]
+        new = addresses - {it.address for it in kept}
+        self._replicas = kept + [Replica(address) for address in sorted(new)]

@@ -14,8 +14,9 @@ from gateway.connection import Connection
 from gateway.metrics import Metrics
 from gateway.problems import RETRY_SOON, Problem
 
-RESOLVE_INTERVAL = 2.0
 CHECK_INTERVAL = 0.1  # seconds between two looks at the connections' deadlines
+CHECKS = 20  # from one resolution of the name to the next
+RESOLVE_TIMEOUT = 2.0
 PROBE_INTERVAL = 0.5  # seconds until a replica that was left out is probed
 
 OUR_OWN = (errno.EMFILE, errno.ENFILE)  # no replica is to blame for these
@@ -83,19 +84,14 @@ class Upstream:
         self._resolution: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Resolve the name and keep doing so."""
+        """Resolve the name and keep doing so; keep looking at the connections' deadlines."""
         self._loop = asyncio.get_running_loop()
-        await self._resolve_now()
-        self._background = [
-            asyncio.create_task(it) for it in (self._keep_resolving(), self._keep_checking())
-        ]
+        await self._resolving()
+        self._background = self._loop.create_task(self._keep_up())
 
     async def close(self) -> None:
         """Close every connection."""
-        for task in self._background:
-            task.cancel()
-        if self._resolution:
-            self._resolution.cancel()
+        self._background.cancel()
         for connection in list(self.connections):
             connection.close()
 
@@ -109,7 +105,7 @@ class Upstream:
             with suppress(OSError):
                 return replica, await self._connection(replica, fresh=avoided is not None)
             self._metrics.retried(self.name)
-        await self._resolve_now()
+        await asyncio.shield(self._resolving())  # which goes on if this request is cancelled
         if replica := self._choose(avoided):
             with suppress(OSError):
                 return replica, await self._connection(replica, fresh=True)
@@ -161,27 +157,24 @@ class Upstream:
         replica.probe_at = self._loop.time() + PROBE_INTERVAL
         replica.idle.clear()  # which end when they have rested
 
-    async def _keep_checking(self) -> None:
+    async def _keep_up(self) -> None:
         while True:
-            await asyncio.sleep(CHECK_INTERVAL)
-            for connection in list(self.connections):
-                connection.check(self._loop.time())
+            for _ in range(CHECKS):
+                await asyncio.sleep(CHECK_INTERVAL)
+                for connection in list(self.connections):
+                    connection.check(self._loop.time())
+            self._resolving()
 
-    async def _keep_resolving(self) -> None:
-        while True:
-            await asyncio.sleep(RESOLVE_INTERVAL)
-            await self._resolve_now()
-
-    async def _resolve_now(self) -> None:
-        """Resolve the name; who asks meanwhile shares the answer, and goes on if others leave."""
+    def _resolving(self) -> asyncio.Task[None]:
+        """Return the resolution that is under way, begun now if there is none."""
         if self._resolution is None or self._resolution.done():
             self._resolution = self._loop.create_task(self._resolve())
-        await asyncio.shield(self._resolution)
+        return self._resolution
 
     async def _resolve(self) -> None:
         url = urlsplit(self._limits.url)
         try:
-            async with asyncio.timeout(RESOLVE_INTERVAL):
+            async with asyncio.timeout(RESOLVE_TIMEOUT):
                 found = await resolve(self._loop, url.hostname or "", url.port or 80)
         except OSError:
             return  # what was known is still the best guess

@@ -15,8 +15,7 @@ from gateway.protocol import Protocol
 from gateway.proxy import Proxy
 
 GRACE = 10  # seconds for what is in flight when the server stops
-TICK = 0.1  # seconds, uvicorn's own
-WAIT_TICK = 0.01
+TICK = 0.01  # seconds between two looks at whether to go on
 
 
 class Server(uvicorn.Server):
@@ -33,7 +32,6 @@ class Server(uvicorn.Server):
             ws="none",
             lifespan="on",
             log_config=None,
-            access_log=False,
             server_header=False,
             proxy_headers=False,
             timeout_graceful_shutdown=GRACE,
@@ -42,17 +40,17 @@ class Server(uvicorn.Server):
         self._app = app
 
     async def on_tick(self, counter: int) -> bool:
-        """Look at the deadlines."""
+        """Look at the deadlines; tell whether to stop, but not again when that has begun."""
         now = asyncio.get_running_loop().time()
         for connection in list(self.server_state.connections):
             cast("Protocol", connection).check(now)
-        return await super().on_tick(counter)
+        return await super().on_tick(counter) and not self._app.health.draining
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drain, then stop; a second Ctrl-C skips the draining."""
         self._app.draining = True
         drain_seconds = self._app.settings.drain_seconds
-        ticking = asyncio.create_task(self._keep_ticking())
+        ticking = asyncio.create_task(self.main_loop())
         await self._wait(drain_seconds, lambda: False)
         await self._stop_listening()
         # Whoever was accepted last has not sent a request yet; its answer closes the connection.
@@ -78,11 +76,6 @@ class Server(uvicorn.Server):
         deadline = time.monotonic() + seconds
         # A signal handler sets force_exit: there is nothing to await but time.
         while not (is_over() or self.force_exit or time.monotonic() > deadline):  # noqa: ASYNC110
-            await asyncio.sleep(WAIT_TICK)
-
-    async def _keep_ticking(self) -> None:
-        while True:
-            await self.on_tick(0)  # which sets the date anew as well
             await asyncio.sleep(TICK)
 
 

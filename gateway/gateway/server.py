@@ -1,7 +1,6 @@
 """uvicorn's server with this gateway's connections and its way to stop."""
 
 import asyncio
-import os
 import socket
 import time
 from collections.abc import Callable
@@ -52,7 +51,7 @@ class Server(uvicorn.Server):
         drain_seconds = self._app.settings.drain_seconds
         ticking = asyncio.create_task(self.main_loop())
         await self._wait(drain_seconds, lambda: False)
-        await self._stop_listening()
+        await self._stop_listening(sockets or [])
         # Whoever was accepted last has not sent a request yet; its answer closes the connection.
         await self._wait(drain_seconds / 2, lambda: not self.server_state.connections)
         await super().shutdown(sockets)
@@ -60,14 +59,15 @@ class Server(uvicorn.Server):
         for connection in list(self.server_state.connections):
             connection.transport.abort()
 
-    async def _stop_listening(self) -> None:
+    async def _stop_listening(self, sockets: list[socket.socket]) -> None:
         """Close what listens, but serve who waits in its backlog: to close it resets them."""
-        duplicates: list[int] = []
-        with suppress(OSError):  # there are no more descriptors: who waits is lost
-            duplicates += [os.dup(it.fileno()) for server in self.servers for it in server.sockets]
+        waiting: list[socket.socket] = []
+        for listener in sockets:
+            with suppress(OSError):  # when nobody waits any more, or descriptors ran out
+                while True:
+                    waiting.append(listener.accept()[0])
         for server in self.servers:
             server.close()
-        waiting = [it for duplicate in duplicates for it in _accept_all(duplicate)]
         new = partial(Protocol, self.config, self.server_state, self.lifespan.state)
         for connection in waiting:
             await asyncio.get_running_loop().connect_accepted_socket(new, connection)
@@ -77,13 +77,3 @@ class Server(uvicorn.Server):
         # A signal handler sets force_exit: there is nothing to await but time.
         while not (is_over() or self.force_exit or time.monotonic() > deadline):  # noqa: ASYNC110
             await asyncio.sleep(TICK)
-
-
-def _accept_all(listening: int) -> list[socket.socket]:
-    """Accept whoever waits at a descriptor that listens, and close it."""
-    accepted = []
-    with socket.socket(fileno=listening) as listener, suppress(OSError):
-        listener.setblocking(False)
-        while True:
-            accepted.append(listener.accept()[0])
-    return accepted

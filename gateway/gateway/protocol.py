@@ -108,8 +108,8 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         method, version = self.parser.get_method().decode(), self.parser.get_http_version()
-        if self._asks_for_upgrade():
-            return
+        if self.parser.should_upgrade() and method != "CONNECT":
+            return  # and stay in the head, which is parsed once more
         self.scope["method"] = method
         check_fields(version, self.headers)
         self.url = origin_form(method, self.url, self.headers)
@@ -130,19 +130,16 @@ class Protocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        if not self._asks_for_upgrade():
+        if not self._in_head:
             super().on_message_complete()
             self._due = inf
-
-    def _asks_for_upgrade(self) -> bool:
-        return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
 
     def _go_on_without_upgrade(self, rest: bytes) -> None:
         """Parse the request once more as if it asked for no upgrade: RFC 9110, section 7.8.
 
         The parser takes what follows such a head for another protocol, a body too.
         """
-        if self._asks_for_upgrade():
+        if self._in_head:
             version = self.parser.get_http_version().encode()
             start = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, version)
             fields = lines([field for field in self.headers if field[0] != b"upgrade"])

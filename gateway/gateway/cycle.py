@@ -35,6 +35,7 @@ class Cycle(RequestResponseCycle):
         self.protocol = protocol
 
     async def run_asgi(self, app: Any) -> None:
+        self.protocol.task = asyncio.current_task()
         await super().run_asgi(app)
         if self.response_started and not (self.response_complete or self.disconnected):
             self.protocol.on_broken_off(is_seen=self._has_end)

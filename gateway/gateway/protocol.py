@@ -38,7 +38,7 @@ class Protocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         self.limits: Client = self.app.table.client
-        self._task: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[Any] | None = None  # which answers
         self._due = self._body_end = self._stalled_at = inf
         self._unparsed = self._head_size = 0
         self._in_head = self._is_deaf = False
@@ -75,8 +75,8 @@ class Protocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self.cycle = None  # which refers to this: nothing is left for the collector
-        if self._task:
-            self._task.cancel()
+        if self.task:
+            self.task.cancel()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -162,11 +162,6 @@ class Protocol(HttpToolsProtocol):
 
     def _is_answering(self) -> bool:
         return bool(self.cycle) and not self.cycle.response_complete
-
-    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
-        self._task = self.loop.create_task(cycle.run_asgi(app))
-        self._task.add_done_callback(self.tasks.discard)
-        self.tasks.add(self._task)
 
     def _fail(self, problem: Problem) -> None:
         """Have the problem answered, then close; nothing more is read."""

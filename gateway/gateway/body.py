@@ -39,19 +39,14 @@ class Body:
         self._receive = receive
         self._limit = limit
         self._received = 0
-        self._pieces: list[bytes] = []
+        self.gathered = b""  # framed for the upstream, as all that is read
 
     async def gather(self) -> None:
         """Wait a moment for all of a small body, so that a slow client holds no upstream."""
         with suppress(TimeoutError):
             async with asyncio.timeout(GATHER_TIMEOUT):
                 while not (self.ended or self.expects) and self._received < GATHERED:
-                    await self._read()
-
-    def taken(self) -> bytes:
-        """Return what was read, framed for the upstream."""
-        data, self._pieces = b"".join(self._pieces), []
-        return chunked(data, is_last=self.ended) if self.chunked else data
+                    self.gathered += await self._read()
 
     async def pump(self, connection: Connection) -> None:
         """Send the rest; what goes wrong with the client's side ends the exchange."""
@@ -59,17 +54,17 @@ class Body:
             if self.expects and not await connection.permission(CONTINUE_TIMEOUT):
                 return
             while not self.ended:
-                await self._read()
-                await connection.write(self.taken(), sent=self.ended)
+                await connection.write(await self._read(), sent=self.ended)
         except Problem as error:
             connection.close(error)
 
-    async def _read(self) -> None:
+    async def _read(self) -> bytes:
         message = await self._receive()
         if message["type"] != "http.request" or "problem" in self._scope:
             raise self._scope.get("problem") or Problem(400, "The request broke off.")
-        self._received += len(message["body"])
+        data: bytes = message["body"]
+        self._received += len(data)
         if self._received > self._limit:
             raise Problem(413, TOO_LARGE)
-        self._pieces.append(message["body"])
         self.ended = not message["more_body"]
+        return chunked(data, is_last=self.ended) if self.chunked else data

@@ -211,7 +211,7 @@ class Exchange:
         return start + headers.lines(fields) + b"\r\n"
 
     async def _ask(self, connection: Connection, head: bytes, body: Body) -> None:
-        connection.begin(head + body.taken(), bodyless=self._method == "HEAD", sent=body.ended)
+        connection.begin(head + body.gathered, bodyless=self._method == "HEAD", sent=body.ended)
         if body.ended:
             await self._relay(connection)
             return

@@ -87,9 +87,8 @@ class Connection(asyncio.Protocol):
     def take(self) -> bytes:
         """Return what has come of the body; `complete` tells whether that was its end."""
         data, self._chunks = b"".join(self._chunks), []
-        if self._held > HIGH_WATER:
-            self._transport.resume_reading()
         self._held = 0
+        self._transport.resume_reading()  # does nothing when it was not paused
         return data
 
     @property

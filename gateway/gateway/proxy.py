@@ -226,8 +226,7 @@ class Exchange:
         await self._begin(connection.status, headers.inbound(connection.headers))
         while True:
             more, data = not connection.complete, connection.take()
-            body = {"type": "http.response.body", "body": data, "more_body": more}
-            await self._to_client(body)
+            await self._to_client({"type": "http.response.body", "body": data, "more_body": more})
             if not more:
                 return
             await connection.more()

@@ -121,14 +121,9 @@ def _origin(
     pairs = ((b"for", node), (b"host", host), (b"proto", scheme.encode()))
     element = b";".join(b"%b=%b" % (name, _quoted(value)) for name, value in pairs if value)
     chain = b", ".join(filter(None, (addresses, peer.encode())))
-    fields = [
-        chain,
-        proto or scheme.encode(),
-        hosts or host,
-        b", ".join(filter(None, (elements, element))),
-    ]
-    client = _client(chain, trusted) if trusted else peer
-    return client or peer, list(zip(FORWARDED, fields, strict=True))
+    forwarded = b", ".join(filter(None, (elements, element)))
+    fields = (chain, proto or scheme.encode(), hosts or host, forwarded)
+    return _client(chain, trusted) or peer, list(zip(FORWARDED, fields, strict=True))
 
 
 def _quoted(value: bytes) -> bytes:

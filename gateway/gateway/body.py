@@ -37,15 +37,14 @@ class Body:
         self.empty = self.ended = not (length or self.chunked)
         self._scope = scope
         self._receive = receive
-        self._limit = limit
-        self._received = 0
+        self._room = limit  # bytes that may still come
         self.gathered = b""  # framed for the upstream, as all that is read
 
     async def gather(self) -> None:
         """Wait a moment for all of a small body, so that a slow client holds no upstream."""
         with suppress(TimeoutError):
             async with asyncio.timeout(GATHER_TIMEOUT):
-                while not (self.ended or self.expects) and self._received < GATHERED:
+                while not (self.ended or self.expects) and len(self.gathered) < GATHERED:
                     self.gathered += await self._read()
 
     async def pump(self, connection: Connection) -> None:
@@ -63,8 +62,8 @@ class Body:
         if message["type"] != "http.request" or "problem" in self._scope:
             raise self._scope.get("problem") or Problem(400, "The request broke off.")
         data: bytes = message["body"]
-        self._received += len(data)
-        if self._received > self._limit:
+        self._room -= len(data)
+        if self._room < 0:
             raise Problem(413, TOO_LARGE)
         self.ended = not message["more_body"]
         return chunked(data, is_last=self.ended) if self.chunked else data

@@ -195,9 +195,8 @@ class Connection(asyncio.Protocol):
         if status != 101 and 100 <= status < 200:
             return
         codings = [value.lower() for value in values(self.headers, b"transfer-encoding")]
-        if not 200 <= status <= 599 or len(self.headers) > MAX_HEADERS:
-            raise Problem(*BROKEN)
-        if codings and codings != [b"chunked"]:
+        is_framed_well = codings in ([], [b"chunked"])
+        if not (200 <= status <= 599 and is_framed_well and len(self.headers) <= MAX_HEADERS):
             raise Problem(*BROKEN)
         self.status = status
         self._reusable = self._parser.should_keep_alive()

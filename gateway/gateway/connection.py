@@ -38,8 +38,6 @@ class Connection(asyncio.Protocol):
         self.complete, self._reusable = True, False  # no exchange is under way
         self._loop = asyncio.get_running_loop()
         self._due = inf  # when what waits, or the rest, will have lasted too long
-        self._transport: asyncio.Transport
-        self._parser: Any = None
         self._error: Exception | None = None
         self._waiters: list[asyncio.Future[None]] = []
         self._is_writable = True
@@ -57,7 +55,7 @@ class Connection(asyncio.Protocol):
         self._bodyless = bodyless
         self._may_continue = False
         self._chunks: list[bytes] = []
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser: Any = httptools.HttpResponseParser(self)
         self._transport.write(data)
 
     async def write(self, data: bytes, *, sent: bool) -> None:
@@ -134,7 +132,7 @@ class Connection(asyncio.Protocol):
     # What the transport calls.
 
     def connection_made(self, transport: Any) -> None:
-        self._transport = transport
+        self._transport: asyncio.Transport = transport
 
     def pause_writing(self) -> None:
         self._is_writable = False

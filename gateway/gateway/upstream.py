@@ -37,14 +37,6 @@ class Replica:
         self.idle: list[Connection] = []
         self.probe_at = 0.0  # while the replica is left out; inf while it is probed
 
-    def taken(self) -> Connection | None:
-        """Return the connection that waits for the shortest time."""
-        while self.idle:
-            connection = self.idle.pop()
-            if connection.is_free:
-                return connection
-        return None
-
 
 class Slots(asyncio.Semaphore):
     """So many at once; a bounded number of others wait for a bounded time."""
@@ -134,8 +126,12 @@ class Upstream:
         replica.in_flight += 1
         if replica.probe_at:
             replica.probe_at, fresh = inf, True  # what is open already tells nothing
+        while replica.idle and not fresh:
+            connection = replica.idle.pop()  # which waits for the shortest time
+            if connection.is_free:
+                return connection
         try:
-            return (None if fresh else replica.taken()) or await self._opened(replica)
+            return await self._opened(replica)
         except BaseException as error:
             replica.in_flight -= 1
             if replica.probe_at or (isinstance(error, OSError) and error.errno not in OUR_OWN):

@@ -3,7 +3,6 @@
 # ruff: noqa: PLR2004 - what goes wrong and what a status means have names in the RFC
 
 import asyncio
-import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -92,11 +91,10 @@ class Connection(asyncio.Protocol):
     @property
     def is_free(self) -> bool:
         """Whether it is good for another exchange."""
-        if not self._reusable or self._transport.is_closing():
-            return False
         # What was promised but not sent would be taken from the next request, and a connection
         # that holds something may read no more.
-        return self._sent and self.complete and not self._held
+        is_over = self._reusable and self._sent and self.complete and not self._held
+        return is_over and not self._transport.is_closing()
 
     def close(self, error: Exception | None = None) -> None:
         """Close at once; what waits raises the error."""
@@ -171,8 +169,8 @@ class Connection(asyncio.Protocol):
     def _rescue(self) -> None:
         """Read an answer that came before a write failed: an early refusal, most likely."""
         with suppress(OSError):
-            descriptor = os.dup(self._transport.get_extra_info("socket").fileno())
-            with socket.socket(fileno=descriptor) as last:
+            sock = self._transport.get_extra_info("socket")
+            with socket.fromfd(sock.fileno(), sock.family, sock.type) as last:
                 while data := last.recv(HIGH_WATER, socket.MSG_DONTWAIT):
                     self.data_received(data)
 

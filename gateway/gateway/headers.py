@@ -94,9 +94,8 @@ def trace(headers: Headers) -> Headers:
     """Return the client's trace context as far as it is valid, else the begin of a new one."""
     parents = values(headers, b"traceparent")
     if len(parents) == 1 and TRACEPARENT.fullmatch(parents[0]):
-        state = b",".join(values(headers, b"tracestate"))
-        is_valid = all(TRACESTATE.fullmatch(member) for member in state.split(b","))
-        kept = TRACE if is_valid else TRACE[:1]
+        members = b",".join(values(headers, b"tracestate")).split(b",")
+        kept = TRACE if all(map(TRACESTATE.fullmatch, members)) else TRACE[:1]
         return [field for field in headers if field[0] in kept]
     return [(b"traceparent", b"00-%032x-%016x-01" % (getrandbits(128), getrandbits(64)))]
 

@@ -212,14 +212,12 @@ class Exchange:
 
     async def _ask(self, connection: Connection, head: bytes, body: Body) -> None:
         connection.begin(head + body.gathered, bodyless=self._method == "HEAD", sent=body.ended)
-        if body.ended:
-            await self._relay(connection)
-            return
-        pump = asyncio.create_task(body.pump(connection))
+        pump = None if body.ended else asyncio.create_task(body.pump(connection))
         try:
             await self._relay(connection)
         finally:
-            pump.cancel()  # which does nothing more from now on, so that nobody need wait for it
+            if pump:
+                pump.cancel()  # which does nothing more from now on: nobody need wait for it
 
     async def _relay(self, connection: Connection) -> None:
         await connection.head()

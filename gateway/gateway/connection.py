@@ -97,9 +97,8 @@ class Connection(asyncio.Protocol):
         return is_over and not self._transport.is_closing()
 
     def close(self, error: Exception | None = None) -> None:
-        """Close at once; what waits raises the error."""
+        """Close at once; what waits raises the error as soon as the connection is lost."""
         self._error = self._error or error
-        self._wake()
         self._transport.abort()
 
     def rest(self, seconds: float) -> None:

@@ -15,9 +15,6 @@ from gateway.problems import CLOSE, Headers
 class Cycle(RequestResponseCycle):
     """Frames by RFC 9112, section 6.3; tells its protocol when it has ended, and how."""
 
-    _head = b""
-    _bodyless = _chunked = _has_end = False
-
     def __init__(self, protocol: Any, *, keep_alive: bool) -> None:
         super().__init__(
             scope=protocol.scope,

@@ -43,7 +43,7 @@ class Server(uvicorn.Server):
         now = asyncio.get_running_loop().time()
         for connection in list(self.server_state.connections):
             cast("Protocol", connection).check(now)
-        return await super().on_tick(counter) and not self._app.health.draining
+        return await super().on_tick(counter) and not self._app.draining
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drain, then stop; a second Ctrl-C skips the draining."""
@@ -61,13 +61,16 @@ class Server(uvicorn.Server):
 
     async def _stop_listening(self, sockets: list[socket.socket]) -> None:
         """Close what listens, but serve who waits in its backlog: to close it resets them."""
-        waiting: list[socket.socket] = []
-        for listener in sockets:
-            with suppress(OSError):  # when nobody waits any more, or descriptors ran out
-                while True:
-                    waiting.append(listener.accept()[0])
+        duplicates: list[socket.socket] = []
+        with suppress(OSError):  # there are no more descriptors: who waits is lost
+            duplicates += [listener.dup() for listener in sockets]
         for server in self.servers:
             server.close()
+        waiting: list[socket.socket] = []
+        for duplicate in duplicates:
+            with duplicate, suppress(OSError):  # nobody waits any more
+                while True:
+                    waiting.append(duplicate.accept()[0])
         new = partial(Protocol, self.config, self.server_state, self.lifespan.state)
         for connection in waiting:
             await asyncio.get_running_loop().connect_accepted_socket(new, connection)

@@ -139,11 +139,12 @@ def test_gateways_with_a_shared_store_count_together(valkey_url: str) -> None:
     assert allowed(ask(other, 1, "POST", "/auth/token", client="192.0.2.2")) == 1
 
 
+@pytest.mark.parametrize("store", ["redis://127.0.0.1:9/0", "unix:///nowhere/valkey.sock"])
 def test_a_store_that_refuses_lets_requests_pass_and_is_logged(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, store: str
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        decisions = ask(limiter(store="redis://127.0.0.1:9/0"), 30, "POST", "/auth/token")
+        decisions = ask(limiter(store=store), 30, "POST", "/auth/token")
     assert decisions == [limits.UNLIMITED] * 30
     assert [record.name for record in caplog.records] == ["gateway.limits"]
 

@@ -67,10 +67,9 @@ class Protocol(HttpToolsProtocol):
 
     def eof_received(self) -> bool:  # type: ignore[override] # as asyncio has it
         """Keep the connection a moment longer for a client that may still read its answer."""
-        may_read = self._is_answering() and not self.cycle.more_body
-        if may_read:
+        if self._is_answering():
             self.loop.call_later(HALF_CLOSED, self.transport.close)
-        return may_read
+        return self._is_answering()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -210,8 +209,10 @@ class Protocol(HttpToolsProtocol):
     def check(self, now: float) -> None:
         """Close, or answer 408, when the client has left or taken too long."""
         stalls = self.flow.write_paused and now > self._stalled_at + self.limits.send_timeout
-        if stalls or (self.flow.read_paused and self._has_left()):
+        if stalls:
             self.transport.abort()
+        elif self.flow.read_paused and self._has_left():
+            self.eof_received()
         elif now < self._due:
             return
         elif self._is_deaf or not (self.url or self._is_answering()):

@@ -6,6 +6,7 @@ import sys
 import time
 import traceback
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Any
 
 from pydantic_core import to_json
@@ -57,9 +58,8 @@ def configure(level: str) -> None:
 
 
 def _line(seconds: float, level: str, event: str, fields: dict[str, Any]) -> str:
-    second = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
     line = {
-        "time": f"{second}.{int(seconds % 1 * 1000):03}Z",
+        "time": f"{_second(int(seconds))}.{int(seconds % 1 * 1000):03}Z",
         "level": level,
         "service": "gateway",
         "event": event,
@@ -67,3 +67,8 @@ def _line(seconds: float, level: str, event: str, fields: dict[str, Any]) -> str
         **fields,
     }
     return to_json(line).decode()
+
+
+@lru_cache(maxsize=2)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))

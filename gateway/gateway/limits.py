@@ -82,7 +82,7 @@ class MemoryStore:
 
 
 class SharedStore:
-    """Windows in a Redis or Valkey that several gateways use, by one round trip for each request."""
+    """Windows in a Redis or Valkey that several gateways use; a request costs one round trip."""
 
     def __init__(self, url: str) -> None:
         self._redis = Redis.from_url(url)

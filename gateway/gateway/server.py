@@ -51,7 +51,7 @@ class Server(uvicorn.Server):
         drain_seconds = self._app.settings.drain_seconds
         ticking = asyncio.create_task(self.main_loop())
         await self._wait(drain_seconds, lambda: False)
-        await self._stop_listening(sockets or [])
+        await self._stop_listening()
         # Whoever was accepted last has not sent a request yet; its answer closes the connection.
         await self._wait(drain_seconds / 2, lambda: not self.server_state.connections)
         await super().shutdown(sockets)
@@ -59,11 +59,11 @@ class Server(uvicorn.Server):
         for connection in list(self.server_state.connections):
             connection.transport.abort()
 
-    async def _stop_listening(self, sockets: list[socket.socket]) -> None:
+    async def _stop_listening(self) -> None:
         """Close what listens, but serve who waits in its backlog: to close it resets them."""
         duplicates: list[socket.socket] = []
         with suppress(OSError):  # there are no more descriptors: who waits is lost
-            duplicates += [listener.dup() for listener in sockets]
+            duplicates += [it.dup() for server in self.servers for it in server.sockets]
         for server in self.servers:
             server.close()
         waiting: list[socket.socket] = []

@@ -1,7 +1,6 @@
 """The server: uvicorn, with an end that loses nothing."""
 
 import asyncio
-import os
 import socket
 import time
 from collections.abc import Callable
@@ -55,12 +54,16 @@ class Server(uvicorn.Server):
 
     async def _stop_listening(self) -> None:
         """Close what listens, but serve who waits in its backlog: to close it resets them."""
-        duplicates: list[int] = []
+        duplicates: list[socket.socket] = []
         with suppress(OSError):  # there are no more descriptors: who waits is lost
-            duplicates += [os.dup(it.fileno()) for server in self.servers for it in server.sockets]
+            duplicates += [it.dup() for server in self.servers for it in server.sockets]
         for server in self.servers:
             server.close()
-        waiting = [it for duplicate in duplicates for it in _accept_all(duplicate)]
+        waiting: list[socket.socket] = []
+        for duplicate in duplicates:
+            with duplicate, suppress(OSError):  # nobody waits any more
+                while True:
+                    waiting.append(duplicate.accept()[0])
         new = partial(HttpToolsProtocol, self.config, self.server_state, self.lifespan.state)
         for connection in waiting:
             await asyncio.get_running_loop().connect_accepted_socket(new, connection)
@@ -70,13 +73,3 @@ class Server(uvicorn.Server):
         # A signal handler sets force_exit: there is nothing to await but time.
         while not (is_over() or self.force_exit or time.monotonic() > deadline):  # noqa: ASYNC110
             await asyncio.sleep(TICK)
-
-
-def _accept_all(listening: int) -> list[socket.socket]:
-    """Accept whoever waits at a descriptor that listens, and close it."""
-    accepted = []
-    with socket.socket(fileno=listening) as listener, suppress(OSError):
-        listener.setblocking(False)
-        while True:
-            accepted.append(listener.accept()[0])
-    return accepted

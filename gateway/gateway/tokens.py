@@ -6,7 +6,6 @@ from functools import lru_cache
 
 import httpx
 import jwt
-from async_lru import alru_cache
 
 from gateway.config import Settings
 from gateway.problems import RETRY_SOON, Problem
@@ -42,8 +41,8 @@ class TokenVerifier:
         self._jwks_url = jwks_url
         self._keys: dict[str | None, jwt.PyJWK] = {}
         self._asked_at = float("-inf")
+        self._refresh: asyncio.Task[None] | None = None
         self._expiry = lru_cache(VERIFIED_TOKENS)(self._verified_expiry)
-        self._refresh = alru_cache(self._fetch)
 
     async def verify(self, authorization: bytes | None) -> None:
         """Return when the Authorization header has a valid token, at once if its key is known.
@@ -54,11 +53,11 @@ class TokenVerifier:
         """
         token = _bearer_token(authorization)
         if time.monotonic() - self._asked_at > KEYS_MAX_AGE:
-            self._in_background = asyncio.create_task(self._refresh())  # which must be kept
+            self._start_refresh()
         try:
             expiry = self._expiry(token)
         except UnknownKey:
-            await self._refresh()  # it goes on for others if this one leaves
+            await asyncio.shield(self._start_refresh())  # it goes on for others if this one leaves
             if not self._keys:
                 raise Problem(503, "Tokens cannot be checked at the moment.", RETRY_SOON) from None
             expiry = self._expiry(token)
@@ -67,7 +66,8 @@ class TokenVerifier:
 
     async def close(self) -> None:
         """Cancel a fetch that is under way."""
-        await self._refresh.cache_close()
+        if self._refresh:
+            self._refresh.cancel()
 
     def _verified_expiry(self, token: bytes) -> float:
         try:
@@ -88,11 +88,15 @@ class TokenVerifier:
         except (jwt.PyJWTError, OverflowError):
             raise Unauthorized("The token is not valid.") from None
 
+    def _start_refresh(self) -> asyncio.Task[None]:
+        if self._refresh is None or self._refresh.done():
+            self._refresh = asyncio.create_task(self._fetch())
+        return self._refresh
+
     async def _fetch(self) -> None:
         await asyncio.sleep(self._asked_at + REFRESH_INTERVAL - time.monotonic())
         self._asked_at = time.monotonic()
         await fetch(self._client, self._jwks_url, FETCH_TIMEOUT, self._take)
-        self._refresh.cache_clear()  # only those who came meanwhile share it
 
     def _take(self, published: bytes) -> None:
         keys = jwt.PyJWKSet.from_json(published.decode())

@@ -68,7 +68,7 @@ class Protocol(HttpToolsProtocol):
     def eof_received(self) -> bool:  # type: ignore[override] # as asyncio has it
         """Keep the connection a moment longer for a client that may still read its answer."""
         if self._is_answering():
-            self.loop.call_later(HALF_CLOSED, self.transport.close)
+            self.loop.call_later(HALF_CLOSED, self._leave)
         return self._is_answering()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -183,18 +183,26 @@ class Protocol(HttpToolsProtocol):
             self._close_gently()
             return
         self.flow.resume_reading()
-        if self.pipeline:
+        if self.pipeline and not self.transport.is_closing():  # else nobody would end the task
             self._start_asgi_task(*self.pipeline.pop())
         elif not self._in_head:
             self._due = self.loop.time() + self.limits.keep_alive
 
     def on_broken_off(self, *, is_seen: bool) -> None:
         """Close in the middle of a response, with a reset if nothing else tells the client."""
-        self._close_gently()
-        if not is_seen:
+        if is_seen:
+            self._close_gently()
+        else:
+            self._leave()
+
+    def _leave(self) -> None:
+        """Close, with a reset where somebody may still wait for more of a response."""
+        if self._is_answering():
             sock = self.transport.get_extra_info("socket")
             sock.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
             self.transport.abort()
+        else:
+            self.transport.close()
 
     def _close_gently(self) -> None:
         """Close, but let the client take what was written and finish what it sends."""

@@ -97,6 +97,7 @@ class Upstream:
             with suppress(OSError):
                 return replica, await self._connection(replica, fresh=avoided is not None)
             self._metrics.retried(self.name)
+            avoided = replica
         await asyncio.shield(self._resolving())  # which goes on if this request is cancelled
         if replica := self._choose(avoided):
             with suppress(OSError):

@@ -3,6 +3,7 @@
 import gc
 import json
 import socket
+import struct
 import threading
 import time
 import weakref
@@ -21,6 +22,7 @@ from conftest import (
     parse,
     read_all,
     read_head,
+    receive,
 )
 
 from gateway import protocol, server
@@ -282,6 +284,49 @@ def test_a_client_that_only_sends_no_more_has_its_answers(pair: Pair, requests: 
         sock.shutdown(socket.SHUT_WR)
         half_closed.set()
         assert read_all(sock).count(b"\r\n\r\nok") == requests
+
+
+def test_half_an_answer_without_a_frame_does_not_end_well(pair: Pair) -> None:
+    gateway, raw = pair
+
+    def script(sock: socket.socket, _: bytes) -> None:
+        sock.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n")
+        hang(sock, b"")
+
+    raw.script = script
+    with gateway.connect() as sock:
+        sock.sendall(b"GET /posts HTTP/1.0\r\n\r\n")
+        sock.shutdown(socket.SHUT_WR)
+        _, body = read_head(sock)
+        while body != b"half":
+            body += receive(sock)
+        with pytest.raises(ConnectionResetError):
+            sock.recv(1)
+
+
+def test_who_resets_between_two_answers_leaves_nothing_running(pair: Pair) -> None:
+    gateway, raw = pair
+    (replica,) = gateway.app.upstreams["blog-service"]._replicas
+    answer, answered = threading.Event(), threading.Event()
+
+    def script(sock: socket.socket, _: bytes) -> None:
+        answer.wait(5)
+        sock.sendall(OK)
+        raw.script = hang
+        answered.set()
+
+    for _ in range(50):
+        answer.clear()
+        answered.clear()
+        raw.requests.clear()
+        raw.script = script
+        with gateway.connect() as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            sock.sendall(GET * 2)
+            eventually(lambda: raw.requests)
+            answer.set()
+            answered.wait(5)
+    eventually(lambda: not replica.in_flight)
 
 
 def leaves_in_time(

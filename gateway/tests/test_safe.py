@@ -565,6 +565,22 @@ def test_a_lost_request_is_repeated_on_another_replica(gateway: Start, replicas:
     assert [running.get("/posts").status for _ in range(9)] == [200] * 9
 
 
+def test_who_is_refused_asks_another_replica_however_long_resolving_takes(
+    gateway: Start, replicas: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upstreams, "PROBE_INTERVAL", 0.0)  # over by the time that it is resolved
+    url, raws, listed = replicas
+    del listed[2:]
+    raws[0].close()
+    raws[1].script = hang
+    running = gateway(url)
+    with running.connect() as busy:
+        busy.sendall(GET)
+        eventually(lambda: raws[1].requests)
+        raws[1].script = lambda sock, _: sock.sendall(OK)
+        assert [running.get("/posts").status for _ in range(3)] == [200] * 3
+
+
 def test_a_left_out_replica_is_probed_by_one_request_at_a_time(
     gateway: Start, replicas: Any
 ) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -64,19 +63,19 @@ def test_changes_to_one_post_by_many_clients_are_whole(
 
 
 class Pulse(threading.Thread):
-    """Asks for /livez again and again, and keeps how long the slowest answer took."""
+    """Asks for /livez again and again, and keeps what the answers were; None for none in time."""
 
     def __init__(self, wire: Wire) -> None:
         super().__init__()
-        self.wire, self.slowest, self.ended = wire, 0.0, threading.Event()
+        self.wire, self.ended = wire, threading.Event()
+        self.answers: Counter[int | None] = Counter()
 
     def run(self) -> None:
         while not self.ended.wait(0.02):
-            began = time.monotonic()
-            answer = self.wire.ask("GET", "/livez")
-            took = time.monotonic() - began
-            alive = answer is not None and answer.status_code == 200
-            self.slowest = max(self.slowest, took if alive else float("inf"))
+            answer = None
+            with suppress(OSError):
+                answer = self.wire.ask("GET", "/livez")
+            self.answers[answer and answer.status_code] += 1
 
     def __enter__(self) -> "Pulse":
         self.start()
@@ -113,15 +112,11 @@ def test_six_hundred_clients_that_hang_up_do_no_harm(
     sized = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
     request = wire.head("POST", path, [*author.auth.items(), *sized]) + body
 
-    slowest = []
-    for _ in range(3):  # a busy machine may delay an answer once, a fault delays one each time
-        with Pulse(wire) as pulse:
-            asyncio.run(all_hang_up(wire, request))
-            began = time.monotonic()
-            assert api.get(f"{path}?limit=1").status_code == 200
-            assert time.monotonic() - began < 2
-        slowest.append(pulse.slowest)
-    assert min(slowest) < 1
+    with Pulse(wire) as pulse:
+        asyncio.run(all_hang_up(wire, request))
+        # The services finish what they have begun for those who left, however busy the machine is.
+        assert api.get(f"{path}?limit=1", timeout=30).status_code == 200
+    assert pulse.answers.keys() == {200}
 
 
 class Writer:

@@ -592,10 +592,10 @@ def test_a_left_out_replica_is_probed_by_one_request_at_a_time(
     time.sleep(0.6)  # until it may be probed
     with taking_no_connection("127.0.0.2", raws[0].port), running.connect() as probe:
         probe.sendall(GET)
-        eventually(lambda: running.get("/posts").status == 503, seconds=0.5)
+        eventually(lambda: running.get("/posts").status == 503, seconds=1.5)
         began = time.monotonic()
         assert [running.get("/posts").status for _ in range(5)] == [503] * 5
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 1.5  # a probe that is not answered takes 2 s
 
 
 def test_added_and_removed_replicas_are_noticed_within_seconds(

@@ -86,6 +86,11 @@ class RateLimitRule(Model):
     path: str
     limit: Annotated[RateLimitItem, PlainValidator(parse)]
 
+    @property
+    def name(self) -> str:
+        """What clients and the store know it by."""
+        return f"{self.method} {self.path}" if self.method else self.path
+
 
 class Client(Model):
     """Limits of the clients' connections."""

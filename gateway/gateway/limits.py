@@ -11,48 +11,19 @@ from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address, IPv6Network
 from math import ceil
-from typing import NamedTuple
 from urllib.parse import unquote
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from gateway.config import RateLimitRule, Settings
+from gateway.problems import Headers, Problem
 
 logger = logging.getLogger(__name__)
 
 MAX_WINDOWS = 50_000  # about 15 MB; beyond it the oldest window is forgotten
 STORE_TIMEOUT = 0.25  # seconds that a request waits for the shared store
 STORE_PAUSE = 1.0  # seconds without limits after the shared store did not answer
-
-
-class Decision(NamedTuple):
-    """Whether a request may pass, its answer's header fields, the seconds until it may again."""
-
-    allowed: bool
-    headers: list[tuple[bytes, bytes]]
-    retry_after: int
-
-
-UNLIMITED = Decision(allowed=True, headers=[], retry_after=0)
-
-
-class Policy:
-    """A rule made ready to be applied."""
-
-    def __init__(self, rule: RateLimitRule) -> None:
-        self.name = f"{rule.method or ''} {rule.path}".strip()
-        self.period = rule.limit.get_expiry()
-        self._quota = rule.limit.amount
-        self._label = b'"%b"' % self.name.encode()
-        value = b"%b;q=%d;w=%d" % (self._label, self._quota, self.period)
-        self._header = (b"ratelimit-policy", value)
-
-    def decide(self, count: int, seconds_left: float) -> Decision:
-        """Judge the count of requests in a window, this one included."""
-        reset = max(1, ceil(seconds_left))
-        state = b"%b;r=%d;t=%d" % (self._label, max(0, self._quota - count), reset)
-        return Decision(count <= self._quota, [self._header, (b"ratelimit", state)], reset)
 
 
 class MemoryStore:
@@ -118,8 +89,8 @@ class RateLimiter:
     """
 
     def __init__(self, settings: Settings, rules: Sequence[RateLimitRule]) -> None:
-        self._policies = {(rule.method, _plain(rule.path)): Policy(rule) for rule in rules}
-        self._elsewhere = self._policies.get((None, "*"))
+        self._rules = {(rule.method, _plain(rule.path)): rule for rule in rules}
+        self._elsewhere = self._rules.get((None, "*"))
         url = settings.rate_limit_store
         self._store = MemoryStore() if url.startswith("memory:") else SharedStore(url)
 
@@ -127,14 +98,33 @@ class RateLimiter:
         """Close the connections to a shared store."""
         await self._store.close()
 
-    async def check(self, method: str, path: str, client: str) -> Decision:
-        """Count a request; path is without its query, client an address."""
-        policies, path = self._policies, _plain(path)
-        policy = policies.get((method, path)) or policies.get((None, path)) or self._elsewhere
-        if policy is None:
-            return UNLIMITED
-        window = await self._store.hit(f"LIMITS:{policy.name} {counted_as(client)}", policy.period)
-        return policy.decide(*window) if window else UNLIMITED
+    async def check(self, method: str, path: str, client: str) -> Headers:
+        """Count a request; return the header fields that tell its client what remains.
+
+        The path is without its query, the client an address.
+
+        Raises:
+            Problem: 429, there were too many.
+        """
+        rules, path = self._rules, _plain(path)
+        rule = rules.get((method, path)) or rules.get((None, path)) or self._elsewhere
+        if rule is None:
+            return []
+        key = f"LIMITS:{rule.name} {counted_as(client)}"
+        window = await self._store.hit(key, rule.limit.get_expiry())
+        return _judged(rule, *window) if window else []
+
+
+def _judged(rule: RateLimitRule, count: int, seconds_left: float) -> Headers:
+    name, quota, reset = rule.name.encode(), rule.limit.amount, max(1, ceil(seconds_left))
+    fields = [
+        (b"ratelimit-policy", b'"%b";q=%d;w=%d' % (name, quota, rule.limit.get_expiry())),
+        (b"ratelimit", b'"%b";r=%d;t=%d' % (name, max(0, quota - count), reset)),
+    ]
+    if count > quota:
+        detail = "There were too many requests; try again later."
+        raise Problem(429, detail, *fields, (b"retry-after", b"%d" % reset))
+    return fields
 
 
 @lru_cache(maxsize=10_000)

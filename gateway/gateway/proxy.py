@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from http import HTTPStatus
 from time import perf_counter
 
 import httpx
@@ -148,6 +149,8 @@ class Exchange:
 
     async def _refuse(self, problem: Problem) -> None:
         """Answer with a problem; a response that has begun is left broken off instead."""
+        if problem.status == HTTPStatus.TOO_MANY_REQUESTS:
+            self._proxy.metrics.limited(self._label)
         if not self._status:
             await self._reply(problem.status, *problem.rendered(self._path, self._id))
 
@@ -158,21 +161,12 @@ class Exchange:
             raise Problem(400, "The path has dot segments, backslashes or other unsafe parts.")
         if self._method == "CONNECT" or (self._method == "TRACE" and self._route):
             raise Problem(405, "This method is not served here.", ALLOW)
-        await self._count()
+        if self._proxy.settings.rate_limit == "on" and self._path not in UNCOUNTED:
+            path = self._path.decode("latin-1")
+            self._own += await self._proxy.limiter.check(self._method, path, self._client)
         if self._route and self._route.needs_token(self._method):
             sent = headers.values(self._headers, b"authorization")
             await self._proxy.verifier.verify(sent[0] if len(sent) == 1 else None)
-
-    async def _count(self) -> None:
-        if self._proxy.settings.rate_limit == "off" or self._path in UNCOUNTED:
-            return
-        path = self._path.decode("latin-1")
-        decision = await self._proxy.limiter.check(self._method, path, self._client)
-        self._own += decision.headers
-        if not decision.allowed:
-            self._proxy.metrics.limited(self._label)
-            retry_after = (b"retry-after", b"%d" % decision.retry_after)
-            raise Problem(429, "There were too many requests; try again later.", retry_after)
 
     async def _forward(self, route: config.Route) -> None:
         upstream = self._proxy.upstreams[route.upstream]

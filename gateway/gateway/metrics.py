@@ -1,7 +1,7 @@
 """What Prometheus reads: requests, durations, in-flight, retries, replicas left out, limits."""
 
-from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -19,20 +19,18 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.retried = self._counter("retries", "Requests sent once more", "upstream")
-        self.replica_left_out = self._counter(
-            "replicas_left_out", "Replicas asked no more until a probe finds them well", "upstream"
-        )
-        self.limited = self._counter("limited", "Requests refused by a rate limit", "route")
-        in_flight = Gauge(
-            "gateway_in_flight", "Requests being answered", ["route"], registry=self.registry
-        )
+        ours: Any = {"namespace": "gateway", "registry": self.registry}
+        self.retried = Counter("retries", "Requests sent once more", ["upstream"], **ours)
+        left_out = "Replicas asked no more until a probe finds them well"
+        self.left_out = Counter("replicas_left_out", left_out, ["upstream"], **ours)
+        self.limited = Counter("limited", "Requests refused as too many", ["route"], **ours)
+        in_flight = Gauge("in_flight", "Requests being answered", ["route"], **ours)
         durations = Histogram(  # its _count is the number of requests
-            "gateway_request_duration_seconds",
+            "request_duration_seconds",
             "Time from a request's head to the end of its answer",
             ["route", "upstream", "method", "status"],
             buckets=BUCKETS,
-            registry=self.registry,
+            **ours,
         )
         self._in_flight = cache(in_flight.labels)
         self._durations = cache(durations.labels)
@@ -46,8 +44,3 @@ class Metrics:
         self._in_flight(route).dec()
         method = method if method in METHODS else "other"
         self._durations(route, upstream, method, f"{status // 100}xx").observe(seconds)
-
-    def _counter(self, name: str, documentation: str, label: str) -> Callable[[str], None]:
-        """Return a function that counts one more of its argument."""
-        counter = Counter(f"gateway_{name}", documentation, [label], registry=self.registry)
-        return lambda value: counter.labels(value).inc()

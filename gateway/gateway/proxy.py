@@ -150,7 +150,7 @@ class Exchange:
     async def _refuse(self, problem: Problem) -> None:
         """Answer with a problem; a response that has begun is left broken off instead."""
         if problem.status == HTTPStatus.TOO_MANY_REQUESTS:
-            self._proxy.metrics.limited(self._label)
+            self._proxy.metrics.limited.labels(self._label).inc()
         if not self._status:
             await self._reply(problem.status, *problem.rendered(self._path, self._id))
 
@@ -191,7 +191,7 @@ class Exchange:
                 lost_by = replica
             finally:
                 upstream.release(replica, connection)
-            self._proxy.metrics.retried(upstream.name)
+            self._proxy.metrics.retried.labels(upstream.name).inc()
 
     def _head(self, body: Body) -> bytes:
         """Write the request's head as it goes upstream."""

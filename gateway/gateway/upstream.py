@@ -96,7 +96,7 @@ class Upstream:
         if replica := self._choose(avoided):
             with suppress(OSError):
                 return replica, await self._connection(replica, fresh=avoided is not None)
-            self._metrics.retried(self.name)
+            self._metrics.retried.labels(self.name).inc()
             avoided = replica
         await asyncio.shield(self._resolving())  # which goes on if this request is cancelled
         if replica := self._choose(avoided):
@@ -150,7 +150,7 @@ class Upstream:
 
     def _leave_out(self, replica: Replica) -> None:
         if not replica.probe_at:
-            self._metrics.replica_left_out(self.name)
+            self._metrics.left_out.labels(self.name).inc()
         replica.probe_at = self._loop.time() + PROBE_INTERVAL
         replica.idle.clear()  # which end when they have rested
 

@@ -27,9 +27,9 @@ def test_prometheus_reads_requests_durations_and_what_is_in_flight() -> None:
 
 def test_prometheus_reads_retries_replicas_and_limits() -> None:
     metrics = Metrics()
-    metrics.retried("blog-service")
-    metrics.replica_left_out("platform-service")
-    metrics.limited("/auth")
+    metrics.retried.labels("blog-service").inc()
+    metrics.left_out.labels("platform-service").inc()
+    metrics.limited.labels("/auth").inc()
     lines = scrape(metrics)
     assert 'gateway_retries_total{upstream="blog-service"} 1.0' in lines
     assert 'gateway_replicas_left_out_total{upstream="platform-service"} 1.0' in lines
@@ -72,5 +72,5 @@ def test_made_up_methods_share_a_label() -> None:
 
 def test_gateways_in_one_process_count_apart() -> None:
     one, other = Metrics(), Metrics()
-    one.limited("/auth")
+    one.limited.labels("/auth").inc()
     assert not [line for line in scrape(other) if line.startswith("gateway_limited_total{")]

@@ -3,10 +3,9 @@
 import asyncio
 import logging
 import sys
-import time
 import traceback
 from contextvars import ContextVar
-from functools import lru_cache
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic_core import to_json
@@ -27,7 +26,8 @@ class JsonFormatter(logging.Formatter):
             places = traceback.extract_tb(record.exc_info[2])
             fields["exception"] = record.exc_info[0].__name__
             fields["at"] = [f"{place.filename}:{place.lineno}" for place in places]
-        return _line(record.created, record.levelname.lower(), record.getMessage(), fields)
+        moment = datetime.fromtimestamp(record.created, UTC)
+        return _line(moment, record.levelname.lower(), record.getMessage(), fields)
 
 
 class AccessLog:
@@ -40,7 +40,7 @@ class AccessLog:
         """Write the line of a request, soon."""
         if not self._lines:
             asyncio.get_running_loop().call_later(FLUSH_INTERVAL, self.flush)
-        self._lines.append(_line(time.time(), "info", "request", fields) + "\n")
+        self._lines.append(_line(datetime.now(UTC), "info", "request", fields) + "\n")
 
     def flush(self) -> None:
         """Write what still waits."""
@@ -53,13 +53,12 @@ def configure(level: str) -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for noisy in ("httpx", "httpcore", "asyncio"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # else it writes a line per question
 
 
-def _line(seconds: float, level: str, event: str, fields: dict[str, Any]) -> str:
+def _line(moment: datetime, level: str, event: str, fields: dict[str, Any]) -> str:
     line = {
-        "time": f"{_second(int(seconds))}.{int(seconds % 1 * 1000):03}Z",
+        "time": moment,
         "level": level,
         "service": "gateway",
         "event": event,
@@ -67,8 +66,3 @@ def _line(seconds: float, level: str, event: str, fields: dict[str, Any]) -> str
         **fields,
     }
     return to_json(line).decode()
-
-
-@lru_cache(maxsize=2)
-def _second(seconds: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))

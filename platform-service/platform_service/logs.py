@@ -16,8 +16,9 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Give the line."""
+        moment = datetime.fromtimestamp(record.created, UTC)
         entry = {
-            "time": _utc(record.created),
+            "time": moment.isoformat().replace("+00:00", "Z"),
             "level": record.levelname.lower(),
             "service": SERVICE,
             "event": record.getMessage(),
@@ -26,7 +27,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return json.dumps(entry)
+        return json.dumps(entry, separators=(",", ":"))
 
 
 def configure_logging() -> None:
@@ -34,8 +35,3 @@ def configure_logging() -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-
-
-def _utc(seconds: float) -> str:
-    moment = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-    return moment.replace("+00:00", "Z")

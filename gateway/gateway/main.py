@@ -1,9 +1,9 @@
-"""The gateway, put together: `python -m gateway`, or `uvicorn gateway.main:app` to try it."""
+"""The gateway, put together: `python -m gateway`."""
 
 import gc
 import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from prometheus_client import start_http_server
@@ -25,14 +25,12 @@ def create_app(settings: Settings) -> Proxy:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            stack.callback(proxy.log.flush)
-            for close in (proxy.http.aclose, proxy.verifier.close, proxy.limiter.close):
-                stack.push_async_callback(close)
-            for upstream in proxy.upstreams.values():
-                await upstream.open()
-                stack.push_async_callback(upstream.close)
-            yield
+        yield
+        proxy.log.flush()
+        for upstream in proxy.upstreams.values():
+            upstream.close()
+        await proxy.limiter.close()
+        await proxy.http.aclose()
 
     app = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redirect_slashes=False)
     app.state.gateway = proxy
@@ -43,13 +41,6 @@ def create_app(settings: Settings) -> Proxy:
         app.add_exception_handler(error, problems.refuse)
     proxy.app = app
     return proxy
-
-
-def __getattr__(name: str) -> Proxy:
-    """Build `app` when it is asked for, as uvicorn does."""
-    if name != "app":
-        raise AttributeError(name)
-    return create_app(load_settings())
 
 
 def main() -> str | None:

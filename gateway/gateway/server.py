@@ -43,6 +43,8 @@ class Server(uvicorn.Server):
         now = asyncio.get_running_loop().time()
         for connection in list(self.server_state.connections):
             cast("Protocol", connection).check(now)
+        for upstream in self._app.upstreams.values():
+            upstream.tick(counter)
         return await super().on_tick(counter) and not self._app.draining
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -64,11 +64,6 @@ class TokenVerifier:
         if expiry <= time.time():
             raise Unauthorized("The token has expired.")
 
-    async def close(self) -> None:
-        """Cancel a fetch that is under way."""
-        if self._refresh:
-            self._refresh.cancel()
-
     def _verified_expiry(self, token: bytes) -> float:
         try:
             claims = jwt.decode(

@@ -3,9 +3,11 @@
 import asyncio
 import errno
 from contextlib import suppress
+from functools import partial
 from math import inf
 from socket import SOCK_STREAM
-from typing import Any, Literal
+from time import monotonic
+from typing import Literal
 from urllib.parse import urlsplit
 from weakref import WeakSet
 
@@ -14,18 +16,12 @@ from gateway.connection import Connection
 from gateway.metrics import Metrics
 from gateway.problems import RETRY_SOON, Problem
 
-CHECK_INTERVAL = 0.1  # seconds between two looks at the connections' deadlines
-CHECKS = 20  # from one resolution of the name to the next
+TICKS = 20  # from one resolution of the name to the next
 RESOLVE_TIMEOUT = 2.0
 PROBE_INTERVAL = 0.5  # seconds until a replica that was left out is probed
 
 OUR_OWN = (errno.EMFILE, errno.ENFILE)  # no replica is to blame for these
 UNAVAILABLE = (503, "The service does not answer at the moment.", RETRY_SOON)
-
-
-async def resolve(loop: asyncio.AbstractEventLoop, host: str, port: int) -> list[Any]:
-    """Return what getaddrinfo() says of a name."""
-    return await loop.getaddrinfo(host, port, type=SOCK_STREAM)
 
 
 class Replica:
@@ -63,7 +59,7 @@ class Slots(asyncio.Semaphore):
 
 
 class Upstream:
-    """The pool of a service's replicas; open() and close() belong to the lifespan."""
+    """The pool of a service's replicas."""
 
     def __init__(self, name: str, limits: config.Upstream, metrics: Metrics) -> None:
         self.name = name
@@ -75,15 +71,19 @@ class Upstream:
         self._replicas: list[Replica] = []  # the one that was asked last is the last
         self._resolution: asyncio.Task[None] | None = None
 
-    async def open(self) -> None:
-        """Resolve the name and keep doing so; keep looking at the connections' deadlines."""
-        self._loop = asyncio.get_running_loop()
-        await self._resolving()
-        self._background = self._loop.create_task(self._keep_up())
+    def tick(self, counter: int) -> None:
+        """Look at the connections' deadlines, every two seconds also for the replicas anew.
 
-    async def close(self) -> None:
+        To be called ten times a second, with a counter.
+        """
+        now = monotonic()
+        for connection in list(self.connections):
+            connection.check(now)
+        if counter % TICKS == 0:
+            self._resolving()
+
+    def close(self) -> None:
         """Close every connection."""
-        self._background.cancel()
         for connection in list(self.connections):
             connection.close()
 
@@ -115,7 +115,7 @@ class Upstream:
 
     def _choose(self, avoided: Replica | None) -> Replica | None:
         """Choose by least load and longest rest; of a left-out replica one request finds out."""
-        now = self._loop.time()
+        now = monotonic()
         usable = [it for it in self._replicas if it.probe_at <= now]
         chosen = min(usable, key=lambda it: (it is avoided, it.in_flight), default=None)
         if chosen:
@@ -141,9 +141,9 @@ class Upstream:
 
     async def _opened(self, replica: Replica) -> Connection:
         async with asyncio.timeout(self._limits.connect_timeout):
-            _, connection = await self._loop.create_connection(
-                lambda: Connection(self._limits), *replica.address
-            )
+            loop = asyncio.get_running_loop()
+            new = partial(Connection, self._limits)
+            _, connection = await loop.create_connection(new, *replica.address)
         self.connections.add(connection)
         replica.probe_at = 0.0
         return connection
@@ -151,28 +151,20 @@ class Upstream:
     def _leave_out(self, replica: Replica) -> None:
         if not replica.probe_at:
             self._metrics.left_out.labels(self.name).inc()
-        replica.probe_at = self._loop.time() + PROBE_INTERVAL
+        replica.probe_at = monotonic() + PROBE_INTERVAL
         replica.idle.clear()  # which end when they have rested
-
-    async def _keep_up(self) -> None:
-        while True:
-            for _ in range(CHECKS):
-                await asyncio.sleep(CHECK_INTERVAL)
-                for connection in list(self.connections):
-                    connection.check(self._loop.time())
-            self._resolving()
 
     def _resolving(self) -> asyncio.Task[None]:
         """Return the resolution that is under way, begun now if there is none."""
         if self._resolution is None or self._resolution.done():
-            self._resolution = self._loop.create_task(self._resolve())
+            self._resolution = asyncio.create_task(self._resolve())
         return self._resolution
 
     async def _resolve(self) -> None:
-        url = urlsplit(self._limits.url)
+        url, loop = urlsplit(self._limits.url), asyncio.get_running_loop()
         try:
             async with asyncio.timeout(RESOLVE_TIMEOUT):
-                found = await resolve(self._loop, url.hostname or "", url.port or 80)
+                found = await loop.getaddrinfo(url.hostname, url.port or 80, type=SOCK_STREAM)
         except OSError:
             return  # what was known is still the best guess
         addresses = {(str(info[4][0]), int(info[4][1])) for info in found}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 from conftest import (
     OK,
     Process,
@@ -490,14 +491,16 @@ def replicas(monkeypatch: pytest.MonkeyPatch) -> Any:
         raws = [stack.enter_context(closing(RawUpstream(host, port))) for host in hosts]
         listed = list(hosts)
 
-        async def resolve(_loop: Any, host: str, port: int, **_: Any) -> Any:
-            if not listed:
-                raise OSError
-            if host == "several":
-                return [(2, 1, 6, "", (address, port)) for address in listed]
-            return [(2, 1, 6, "", (host, port))]
+        real = uvloop.Loop.getaddrinfo
 
-        monkeypatch.setattr(upstreams, "resolve", resolve)
+        async def getaddrinfo(loop: Any, host: str, port: int, **named: Any) -> Any:
+            if host != "several":
+                return await real(loop, host, port, **named)
+            if not listed:
+                raise socket.gaierror
+            return [(2, 1, 6, "", (address, port)) for address in listed]
+
+        monkeypatch.setattr(uvloop.Loop, "getaddrinfo", getaddrinfo)
         yield f"http://several:{port}", raws, listed
 
 

@@ -25,7 +25,6 @@ from conftest import (
     routes_file,
 )
 
-import gateway.main
 from gateway import services
 from gateway.config import ConfigurationError, load_routes, load_settings
 
@@ -209,12 +208,6 @@ def test_an_upstream_may_have_limits_of_its_own(tmp_path: Path) -> None:
     file.write_text(text)
     upstreams = load_routes(file).upstreams
     assert [it.max_queue for it in upstreams.values()] == [3, 7]
-
-
-def test_uvicorn_finds_the_application() -> None:
-    assert callable(gateway.main.app)
-    with pytest.raises(AttributeError):
-        _ = gateway.main.nothing
 
 
 def test_readiness_lists_the_upstreams_and_needs_one(gateway: Start, upstream: RawUpstream) -> None:

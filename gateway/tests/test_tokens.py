@@ -58,9 +58,7 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> None:
 @asynccontextmanager
 async def verifier(url: str) -> AsyncIterator[TokenVerifier]:
     async with httpx.AsyncClient() as client:
-        one = TokenVerifier(Settings(), client, url)
-        yield one
-        await one.close()
+        yield TokenVerifier(Settings(), client, url)
 
 
 async def judge(url: str, authorization: bytes | None) -> None:

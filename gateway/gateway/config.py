@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 import tomllib
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Network, IPv6Network
@@ -9,17 +10,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from limits import RateLimitItem, parse
-from pydantic import BaseModel, BeforeValidator, Field, PlainValidator, PositiveFloat, PositiveInt
-from pydantic_core import ValidationError
+from pydantic import BaseModel, Field, HttpUrl, PositiveFloat, PositiveInt, ValidationError
+from pydantic.functional_validators import AfterValidator, BeforeValidator, PlainValidator
 from pydantic_settings import BaseSettings, NoDecode
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 READING = frozenset(("GET", "HEAD", "OPTIONS"))
 MAX_BODY = 2 * 1024 * 1024  # bytes, where the file of routes says nothing else
-
-
-class ConfigurationError(Exception):
-    """The gateway cannot start as it is told to; the text is one sentence."""
 
 
 def _listed(value: Any) -> Any:
@@ -55,7 +52,7 @@ class Model(BaseModel, extra="forbid", frozen=True):
 class Upstream(Model):
     """A service behind the gateway; its name may resolve to several replicas."""
 
-    url: str = Field(pattern=r"^http://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?$")
+    url: Annotated[HttpUrl, AfterValidator(str), Field(pattern=r"^http://[^/?#@]+/$")]
     connect_timeout: PositiveFloat = 2.0
     first_byte_timeout: PositiveFloat = 30.0
     between_bytes_timeout: PositiveFloat = 30.0
@@ -131,30 +128,30 @@ def matcher(routes: Sequence[Route]) -> Callable[[bytes], Route | None]:
 
 
 def load_settings() -> Settings:
-    """Read the variables, or raise a ConfigurationError."""
+    """Read the variables, or end the process with one sentence."""
     try:
         return Settings()
     except ValidationError as error:
         wrong = error.errors()[0]
         name = str(wrong["loc"][0]).upper()
-        raise ConfigurationError(f"GATEWAY_{name}: {wrong['msg']}.") from None
+        sys.exit(f"gateway: GATEWAY_{name}: {wrong['msg']}.")
 
 
 def load_routes(path: Path) -> Routes:
-    """Read the file of routes, or raise a ConfigurationError."""
+    """Read the file of routes, or end the process with one sentence."""
     try:
         table = Routes.model_validate(_completed(tomllib.loads(path.read_text("utf-8"))))
     except ValidationError as error:
         wrong = error.errors()[0]
         key = ".".join(map(str, wrong["loc"]))
-        raise ConfigurationError(f"{path}: {key}: {wrong['msg']}.") from None
+        sys.exit(f"gateway: {path}: {key}: {wrong['msg']}.")
     except (OSError, ValueError) as error:
-        raise ConfigurationError(f"{path}: {getattr(error, 'strerror', None) or error}.") from None
+        sys.exit(f"gateway: {path}: {getattr(error, 'strerror', None) or error}.")
     for name in (table.keys_from, *(route.upstream for route in table.routes)):
         if name not in table.upstreams:
-            raise ConfigurationError(f'{path}: no upstream is named "{name}".')
+            sys.exit(f'gateway: {path}: no upstream is named "{name}".')
     if len({route.prefix for route in table.routes}) < len(table.routes):
-        raise ConfigurationError(f"{path}: routes: a prefix is there twice.")
+        sys.exit(f"gateway: {path}: routes: a prefix is there twice.")
     return table
 
 

@@ -47,7 +47,6 @@ class Connection(asyncio.Protocol):
         """Start an exchange by writing the request, or a part of it when that is not all."""
         self.status = self.received = 0  # there is a status when the head is whole
         self._held = 0  # bytes of the response's body that nobody took yet
-        self.headers: Headers = []
         self._sent = sent
         self.complete = self._reusable = False
         self._due = inf
@@ -158,9 +157,9 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if exc is not None and not (self.complete or self.status):
             self._rescue()
-        if not (self.complete or self._error or exc):  # the end of a body without a frame, perhaps
+        if not (self.complete or self._error or exc) and self.status:  # perhaps the body's end
             framed = {b"transfer-encoding", b"content-length"} & dict(self.headers).keys()
-            self.complete = self.status > 0 and not framed
+            self.complete = not framed
         self._error = self._error or Lost(*BROKEN)
         self._parser = None  # which refers to this: nothing is left for the collector
         self._wake()
@@ -178,7 +177,7 @@ class Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         if self.status:
             raise Problem(*BROKEN)
-        self.headers = []
+        self.headers: Headers = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self.status:  # else a trailer, RFC 9110, section 6.5.1

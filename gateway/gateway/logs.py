@@ -48,7 +48,7 @@ class AccessLog:
         print("".join(lines), end="", flush=True)
 
 
-def configure(level: str) -> None:
+def configure_logging(level: str) -> None:
     """Send every logger's lines, uvicorn's too, to standard output as JSON."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter())

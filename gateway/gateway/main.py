@@ -1,36 +1,33 @@
-"""The gateway, put together: `python -m gateway`."""
+"""The gateway, put together."""
 
-import gc
-import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
-from prometheus_client import start_http_server
 from starlette.exceptions import HTTPException
 
-from gateway import logs, pages, problems
-from gateway.config import ConfigurationError, Settings, load_settings
+from gateway import pages, problems
+from gateway.config import Settings
 from gateway.proxy import Proxy
-from gateway.server import Server
 
 
 def create_app(settings: Settings) -> Proxy:
-    """Build the gateway; what needs a running loop is opened in its lifespan.
+    """Build the gateway, or end the process if the file of routes cannot be used.
 
     Raises:
-        ConfigurationError: the file of routes cannot be used.
+        ValueError: the URL of the rate limits' store cannot be used.
     """
     proxy = Proxy(settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        proxy.log.flush()
-        for upstream in proxy.upstreams.values():
-            upstream.close()
-        await proxy.limiter.close()
-        await proxy.http.aclose()
+        async with AsyncExitStack() as stack:
+            stack.callback(proxy.log.flush)
+            await stack.enter_async_context(proxy.http)
+            stack.push_async_callback(proxy.limiter.close)
+            for upstream in proxy.upstreams.values():
+                stack.callback(upstream.close)
+            yield
 
     app = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redirect_slashes=False)
     app.state.gateway = proxy
@@ -41,28 +38,3 @@ def create_app(settings: Settings) -> Proxy:
         app.add_exception_handler(error, problems.refuse)
     proxy.app = app
     return proxy
-
-
-def main() -> str | None:
-    """Serve until told to stop; return the sentence that says why it cannot."""
-    try:
-        settings = load_settings()
-        app = create_app(settings)
-        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        address = (settings.host, settings.port)
-        with socket.create_server(address, family=family, backlog=2048) as listener:
-            start_http_server(settings.metrics_port, settings.metrics_host, app.metrics.registry)
-            logs.configure(settings.log_level)
-            # What the start made lives on: the collector need not look at it again, nor often at
-            # what many clients at once keep alive for a moment.
-            gc.freeze()
-            gc.set_threshold(50_000, 20, 100)
-            Server(app).run([listener])
-    except KeyboardInterrupt:  # raised when all is over, for who asked by Ctrl-C
-        return None
-    except (ConfigurationError, ValueError) as error:
-        return str(error)
-    except OSError as error:
-        ports = f"{settings.port} and, for metrics, {settings.metrics_port}"
-        return f"The gateway cannot listen at ports {ports}: {error.strerror}."
-    return None

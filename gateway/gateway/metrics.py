@@ -23,7 +23,7 @@ class Metrics:
         self.retried = Counter("retries", "Requests sent once more", ["upstream"], **ours)
         left_out = "Replicas asked no more until a probe finds them well"
         self.left_out = Counter("replicas_left_out", left_out, ["upstream"], **ours)
-        self.limited = Counter("limited", "Requests refused as too many", ["route"], **ours)
+        self.limited = Counter("limited", "Requests refused by a rate limit", ["route"], **ours)
         in_flight = Gauge("in_flight", "Requests being answered", ["route"], **ours)
         durations = Histogram(  # its _count is the number of requests
             "request_duration_seconds",

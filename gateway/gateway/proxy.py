@@ -2,23 +2,17 @@
 
 import asyncio
 import logging
-from http import HTTPStatus
 from time import perf_counter
 
 import httpx
 from httpx_aiohttp import AiohttpTransport
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway import config, headers
+from gateway import config, headers, limits, logs, metrics, services, tokens
 from gateway.body import Body
 from gateway.connection import Connection, Lost
 from gateway.heads import is_unsafe
-from gateway.limits import RateLimiter
-from gateway.logs import AccessLog, request_id
-from gateway.metrics import Metrics
 from gateway.problems import RETRY_SOON, Headers, Problem
-from gateway.services import Services
-from gateway.tokens import TokenVerifier
 from gateway.upstream import Upstream
 
 logger = logging.getLogger(__name__)
@@ -30,11 +24,7 @@ CLIENT_LEFT = 499
 
 
 class Proxy:
-    """The gateway as an ASGI application; what no route takes goes to the application behind it.
-
-    Raises:
-        ConfigurationError: the file of routes cannot be used.
-    """
+    """The gateway as an ASGI application; what no route takes goes to the application behind it."""
 
     app: ASGIApp
 
@@ -43,13 +33,13 @@ class Proxy:
         self.table = config.load_routes(settings.routes_file)
         self.route_of = config.matcher(self.table.routes)
         self.http = httpx.AsyncClient(transport=AiohttpTransport(), trust_env=False)
-        self.metrics, self.log = Metrics(), AccessLog()
+        self.metrics, self.log = metrics.Metrics(), logs.AccessLog()
         self.cors = headers.Cors(settings.cors_origins)
-        self.services = Services(self.http, self.table)
+        self.services = services.Services(self.http, self.table)
         self.draining = False
-        self.limiter = RateLimiter(settings, self.table.rate_limits)
-        keys_url = f"{self.table.upstreams[self.table.keys_from].url}/.well-known/jwks.json"
-        self.verifier = TokenVerifier(settings, self.http, keys_url)
+        self.limiter = limits.RateLimiter(settings, self.table.rate_limits)
+        keys_url = f"{self.table.upstreams[self.table.keys_from].url}.well-known/jwks.json"
+        self.verifier = tokens.TokenVerifier(settings, self.http, keys_url)
         upstreams = self.table.upstreams.items()
         self.upstreams = {name: Upstream(name, it, self.metrics) for name, it in upstreams}
 
@@ -73,7 +63,7 @@ class Exchange:
         self._path: bytes = scope["raw_path"]
         self._headers: Headers = scope["headers"]
         self._id = headers.request_id(self._headers)
-        request_id.set(self._id.decode())
+        logs.request_id.set(self._id.decode())
         peer = scope["client"][0] if scope["client"] else ""
         trusted = proxy.settings.trusted_proxies
         self._client, self._origin = headers.origin(self._headers, peer, scope["scheme"], trusted)
@@ -149,8 +139,6 @@ class Exchange:
 
     async def _refuse(self, problem: Problem) -> None:
         """Answer with a problem; a response that has begun is left broken off instead."""
-        if problem.status == HTTPStatus.TOO_MANY_REQUESTS:
-            self._proxy.metrics.limited.labels(self._label).inc()
         if not self._status:
             await self._reply(problem.status, *problem.rendered(self._path, self._id))
 
@@ -162,11 +150,18 @@ class Exchange:
         if self._method == "CONNECT" or (self._method == "TRACE" and self._route):
             raise Problem(405, "This method is not served here.", ALLOW)
         if self._proxy.settings.rate_limit == "on" and self._path not in UNCOUNTED:
-            path = self._path.decode("latin-1")
-            self._own += await self._proxy.limiter.check(self._method, path, self._client)
+            await self._count()
         if self._route and self._route.needs_token(self._method):
             sent = headers.values(self._headers, b"authorization")
             await self._proxy.verifier.verify(sent[0] if len(sent) == 1 else None)
+
+    async def _count(self) -> None:
+        path = self._path.decode("latin-1")
+        try:
+            self._own += await self._proxy.limiter.check(self._method, path, self._client)
+        except Problem:
+            self._proxy.metrics.limited.labels(self._label).inc()
+            raise
 
     async def _forward(self, route: config.Route) -> None:
         upstream = self._proxy.upstreams[route.upstream]

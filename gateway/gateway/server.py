@@ -39,12 +39,12 @@ class Server(uvicorn.Server):
         self._app = app
 
     async def on_tick(self, counter: int) -> bool:
-        """Look at the deadlines; tell whether to stop, but not again when that has begun."""
+        """Look after all connections; tell whether to stop, but not again when that has begun."""
         now = asyncio.get_running_loop().time()
         for connection in list(self.server_state.connections):
             cast("Protocol", connection).check(now)
         for upstream in self._app.upstreams.values():
-            upstream.tick(counter)
+            upstream.tick(now, counter)
         return await super().on_tick(counter) and not self._app.draining
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

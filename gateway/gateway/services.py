@@ -58,11 +58,11 @@ class Services:
 
     async def _statuses(self) -> dict[str, str]:
         """Tell which services are ready."""
-        return await self._ask("/readyz", lambda *_: None)
+        return await self._ask("readyz", lambda *_: None)
 
     async def _document(self) -> Document:
         """Merge the newest document of each service; the description tells who is down."""
-        statuses = await self._ask("/openapi.json", self._keep)
+        statuses = await self._ask("openapi.json", self._keep)
         merged = merge(self._copies, self._table.routes)
         for name in [name for name, status in statuses.items() if status == "down"]:
             note = f"**{name} does not answer: its routes are missing or may have changed.**"

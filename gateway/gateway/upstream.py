@@ -71,12 +71,11 @@ class Upstream:
         self._replicas: list[Replica] = []  # the one that was asked last is the last
         self._resolution: asyncio.Task[None] | None = None
 
-    def tick(self, counter: int) -> None:
+    def tick(self, now: float, counter: int) -> None:
         """Look at the connections' deadlines, every two seconds also for the replicas anew.
 
-        To be called ten times a second, with a counter.
+        To be called ten times a second, with the loop's time and a counter.
         """
-        now = monotonic()
         for connection in list(self.connections):
             connection.check(now)
         if counter % TICKS == 0:
@@ -161,11 +160,11 @@ class Upstream:
         return self._resolution
 
     async def _resolve(self) -> None:
-        url, loop = urlsplit(self._limits.url), asyncio.get_running_loop()
+        url, loop = urlsplit(str(self._limits.url)), asyncio.get_running_loop()
         try:
             async with asyncio.timeout(RESOLVE_TIMEOUT):
                 found = await loop.getaddrinfo(url.hostname, url.port or 80, type=SOCK_STREAM)
-        except OSError:
+        except (OSError, UnicodeError):
             return  # what was known is still the best guess
         addresses = {(str(info[4][0]), int(info[4][1])) for info in found}
         kept = [it for it in self._replicas if it.address in addresses]

@@ -326,8 +326,9 @@ def test_an_upstream_that_takes_no_connection_in_time_is_503(
         assert time.monotonic() - began < 1.5
 
 
-def test_an_unknown_upstream_is_503(gateway: Start, upstream: RawUpstream) -> None:
-    running = gateway("http://nowhere.invalid:80", upstream.url)
+@pytest.mark.parametrize("url", ["http://nowhere.invalid:80", "http://no..name", "http://a:0"])
+def test_an_unknown_upstream_is_503(gateway: Start, upstream: RawUpstream, url: str) -> None:
+    running = gateway(url, upstream.url)
     assert running.get("/posts").status == 503
 
 

@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from conftest import (
     Answer,
@@ -20,13 +21,14 @@ from conftest import (
     drip,
     eventually,
     free_port,
+    hang,
     parse,
     read_head,
     routes_file,
 )
 
 from gateway import services
-from gateway.config import ConfigurationError, load_routes, load_settings
+from gateway.config import load_routes, load_settings
 
 Start = Callable[..., Running]
 
@@ -39,6 +41,26 @@ def test_a_signal_ends_it_cleanly(start: Any, number: int, code: int) -> None:
     it.wait_until_up()
     it.process.send_signal(number)
     assert it.end()[0] == code
+
+
+def test_a_second_ctrl_c_waits_for_nothing_and_loses_no_line(
+    start: Any, upstream: RawUpstream
+) -> None:
+    def hang_but_be_ready(sock: socket.socket, head: bytes) -> None:
+        by_path({})(sock, head) if b"/readyz" in head else hang(sock, head)
+
+    upstream.script = hang_but_be_ready
+    it = start(GATEWAY_BLOG_SERVICE_URL=upstream.url, GATEWAY_DRAIN_SECONDS="60")
+    it.wait_until_up()
+    with closing(socket.create_connection(("127.0.0.1", it.port))) as sock:
+        sock.sendall(b"GET /posts HTTP/1.1\r\nHost: a\r\n\r\n")
+        eventually(lambda: any(b"/posts" in request for request in upstream.requests))
+        it.process.send_signal(signal.SIGINT)
+        eventually(lambda: httpx.get(f"http://127.0.0.1:{it.port}/readyz").status_code == 503)
+        it.process.send_signal(signal.SIGINT)
+        code, out, _ = it.end()
+    assert code == 0
+    assert '"path":"/posts"' in out
 
 
 def test_who_connects_while_it_stops_is_answered_or_refused(start: Any) -> None:
@@ -127,6 +149,9 @@ BAD_VARIABLES = [
     ("GATEWAY_TRUSTED_PROXIES", "10.0.0.0/99"),
     ("GATEWAY_ROUTES_FILE", "/nowhere.toml"),
     ("GATEWAY_BLOG_SERVICE_URL", "ftp://x"),
+    ("GATEWAY_BLOG_SERVICE_URL", "https://x"),
+    ("GATEWAY_BLOG_SERVICE_URL", "http://x:99999"),
+    ("GATEWAY_BLOG_SERVICE_URL", "http://[192.0.2.1]"),
     ("GATEWAY_RATE_LIMIT_STORE", "nonsense://"),
     ("GATEWAY_RATE_LIMIT_STORE", "memcached://x"),
     ("GATEWAY_CORS_ORIGINS", "nonsense"),
@@ -183,7 +208,7 @@ BAD_FILES = [
 def test_a_bad_file_of_routes_is_named_by_its_key(tmp_path: Path, text: str, named: str) -> None:
     file = tmp_path / "routes.toml"
     file.write_text(text)
-    with pytest.raises(ConfigurationError, match=re.escape(named)) as error:
+    with pytest.raises(SystemExit, match=re.escape(named)) as error:
         load_routes(file)
     assert "\n" not in str(error.value)
 
@@ -198,7 +223,7 @@ def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_bad_settings_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEWAY_PORT", "99999")
-    with pytest.raises(ConfigurationError, match="GATEWAY_PORT"):
+    with pytest.raises(SystemExit, match="GATEWAY_PORT"):
         load_settings()
 
 

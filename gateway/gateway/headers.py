@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from random import getrandbits
 
 from gateway.config import METHODS
@@ -106,7 +106,7 @@ def origin(headers: Headers, peer: str, scheme: str, trusted: Networks) -> tuple
     What a trusted proxy says of it is appended to, what anyone else says replaced.
     """
     said = [b""] * len(FORWARDED)
-    if trusted and _is_trusted(peer, trusted):
+    if trusted and peer and not _client(peer, trusted):
         said = [b", ".join(values(headers, name)) for name in FORWARDED]
     return _origin(peer, scheme, b"".join(values(headers, b"host")), trusted, *said)
 
@@ -119,9 +119,9 @@ def _origin(
     node = b"[%b]" % peer.encode() if ":" in peer else peer.encode()
     pairs = ((b"for", node), (b"host", host), (b"proto", scheme.encode()))
     element = b";".join(b"%b=%b" % (name, _quoted(value)) for name, value in pairs if value)
-    chain = b", ".join(filter(None, (addresses, peer.encode())))
+    chain = ", ".join(filter(None, (addresses.decode("latin-1"), peer)))
     forwarded = b", ".join(filter(None, (elements, element)))
-    fields = (chain, proto or scheme.encode(), hosts or host, forwarded)
+    fields = (chain.encode("latin-1"), proto or scheme.encode(), hosts or host, forwarded)
     return _client(chain, trusted) or peer, list(zip(FORWARDED, fields, strict=True))
 
 
@@ -129,23 +129,16 @@ def _quoted(value: bytes) -> bytes:
     return value if TOKEN.fullmatch(value) else b'"%b"' % value
 
 
-def _client(chain: bytes, trusted: Networks) -> str | None:
-    """Return the last address of the chain that is no trusted proxy's, if it is one."""
-    addresses = [address.strip() for address in chain.decode("latin-1").split(",")]
-    other = next((it for it in reversed(addresses) if not _is_trusted(it, trusted)), "")
-    return other if _parsed(other) else None
-
-
-def _is_trusted(address: str, trusted: Networks) -> bool:
-    parsed = _parsed(address)
-    return parsed is not None and any(parsed in network for network in trusted)
-
-
-def _parsed(address: str) -> IPv4Address | IPv6Address | None:
-    try:
-        return ip_address(address)
-    except ValueError:
-        return None
+def _client(chain: str, trusted: Networks) -> str | None:
+    """Return the last address of a list that is no trusted proxy's, if it is one at all."""
+    for member in reversed(chain.split(",")):
+        try:
+            address = ip_address(member.strip())
+        except ValueError:
+            return None
+        if not any(address in network for network in trusted):
+            return str(address)
+    return None
 
 
 class Cors:

@@ -131,18 +131,14 @@ class Upstream:
             if connection.is_free:
                 return connection
         try:
-            return await self._opened(replica)
+            async with asyncio.timeout(self._limits.connect_timeout):
+                loop, new = asyncio.get_running_loop(), partial(Connection, self._limits)
+                _, connection = await loop.create_connection(new, *replica.address)
         except BaseException as error:
             replica.in_flight -= 1
             if replica.probe_at or (isinstance(error, OSError) and error.errno not in OUR_OWN):
                 self._leave_out(replica)
             raise
-
-    async def _opened(self, replica: Replica) -> Connection:
-        async with asyncio.timeout(self._limits.connect_timeout):
-            loop = asyncio.get_running_loop()
-            new = partial(Connection, self._limits)
-            _, connection = await loop.create_connection(new, *replica.address)
         self.connections.add(connection)
         replica.probe_at = 0.0
         return connection

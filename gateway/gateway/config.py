@@ -52,6 +52,7 @@ class Model(BaseModel, extra="forbid", frozen=True):
 class Upstream(Model):
     """A service behind the gateway; its name may resolve to several replicas."""
 
+    # A text, which ends with the slash that a path begins with.
     url: Annotated[HttpUrl, AfterValidator(str), Field(pattern=r"^http://[^/?#@]+/$")]
     connect_timeout: PositiveFloat = 2.0
     first_byte_timeout: PositiveFloat = 30.0

@@ -58,6 +58,8 @@ def test_so_many_pipelined_requests_are_answered_and_no_more(pair: Pair) -> None
     last = parse(answers[answers.rindex(b"HTTP/1.1 ") :])
     assert (last.status, last.all(b"retry-after")) == (429, [b"1"])
     assert len(raw.requests) == 17
+    value_of = gateway.app.metrics.registry.get_sample_value  # it is no rate limit's refusal
+    assert value_of("gateway_limited_total", {"route": "/posts"}) is None
 
 
 def test_a_response_is_not_cut_by_the_idle_time_before_it(

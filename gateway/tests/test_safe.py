@@ -799,6 +799,9 @@ def test_too_many_requests_are_429(gateway: Start, upstream: RawUpstream) -> Non
     assert int(answers[-1].all(b"retry-after")[0]) > 0
     assert answers[0].all(b"ratelimit")
     assert running.get("/posts").status == 200
+    value_of = running.app.metrics.registry.get_sample_value
+    assert value_of("gateway_limited_total", {"route": "/auth"}) == 1
+    assert value_of("gateway_limited_total", {"route": "/posts"}) is None
 
 
 @pytest.mark.parametrize("spelling", ["/auth/token%0A", "/auth/token%00", "/auth/token%0D%0A"])

@@ -47,7 +47,8 @@ def test_a_second_ctrl_c_waits_for_nothing_and_loses_no_line(
     start: Any, upstream: RawUpstream
 ) -> None:
     def hang_but_be_ready(sock: socket.socket, head: bytes) -> None:
-        by_path({})(sock, head) if b"/readyz" in head else hang(sock, head)
+        answer = by_path({}) if b"/readyz" in head else hang
+        answer(sock, head)
 
     upstream.script = hang_but_be_ready
     it = start(GATEWAY_BLOG_SERVICE_URL=upstream.url, GATEWAY_DRAIN_SECONDS="60")

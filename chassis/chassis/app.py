@@ -1,0 +1,48 @@
+"""The application of a service: what FastAPI is given around the routers."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+
+from chassis import __version__, health
+from chassis.database import add_database_handlers
+from chassis.logs import AccessLog
+from chassis.middleware import RequestMiddleware
+from chassis.problems import PROBLEM_RESPONSES, add_problem_handlers
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def make_app(part: str, lifespan: Lifespan, *routers: APIRouter) -> FastAPI:
+    """Return an application of these routers. Its lifespan sets `app.state.database`."""
+    log = AccessLog(part)
+
+    @asynccontextmanager
+    async def logged_lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with lifespan(app):
+            yield
+        log.flush()
+
+    app = FastAPI(
+        title=f"Inkwell {part}",
+        version=__version__,
+        lifespan=logged_lifespan,
+        responses=PROBLEM_RESPONSES,
+        redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.draining = False
+    app.add_middleware(RequestMiddleware, collections=_collections(routers), log=log)
+    add_problem_handlers(app)
+    add_database_handlers(app)
+    for router in (*routers, health.router):
+        app.include_router(router)
+    return app
+
+
+def _collections(routers: tuple[APIRouter, ...]) -> frozenset[str]:
+    """Return the paths that are also served without their last slash."""
+    paths = (route.path for router in routers for route in router.routes)
+    return frozenset(path.removesuffix("/") for path in paths if path.endswith("/"))

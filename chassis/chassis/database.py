@@ -1,0 +1,129 @@
+"""Sessions: one request is one transaction, committed before the answer leaves."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from fastapi import FastAPI, Request, Response
+from sqlalchemy import Connection, Engine, MetaData, inspect, text
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.orm import Session, sessionmaker
+
+from chassis.problems import RETRY_SOON, problem
+
+logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+PATIENCE = 10  # seconds until a request that the database keeps waiting is answered with 503
+
+# A transaction that only reads sees one snapshot, and takes no lock that a writer waits for.
+READ_ONLY = {
+    "sqlite": {"read_only": True},
+    "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
+}
+
+
+class Database:
+    """An engine, its sessions, and the threads in which their transactions run.
+
+    There are few threads, since more only contend for the interpreter. Readers and writers have
+    their own, so that no reader waits behind writers that wait for a lock. The pool has a
+    connection for each thread and one for the health check, so that nothing waits in it.
+    """
+
+    def __init__(self, engine: Engine, migrations: Path, *, readers: int, writers: int) -> None:
+        self.engine = engine
+        self.migrations = migrations
+        self._head = ScriptDirectory.from_config(self.alembic_config()).get_current_head()
+        snapshots = engine.execution_options(**READ_ONLY[engine.dialect.name])
+        self._threads = (
+            ThreadPoolExecutor(readers, "reader"),
+            ThreadPoolExecutor(writers, "writer"),
+        )
+        self._readers, self._writers = (
+            sessionmaker(view, expire_on_commit=False, info={"threads": threads})
+            for view, threads in zip((snapshots, engine), self._threads, strict=True)
+        )
+
+    def session(self, method: str) -> Session:
+        """Return a session for a request of this method. Only GET is sure to read alone."""
+        return self._readers() if method == "GET" else self._writers()
+
+    def close(self) -> None:
+        """Begin nothing more, and close every connection that is not at work."""
+        for threads in self._threads:
+            threads.shutdown(wait=False, cancel_futures=True)
+        self.engine.dispose()
+
+    def create_schema(self, metadata: MetaData) -> None:
+        """Create the tables in an empty database and stamp it. Leave any other as it is."""
+        with self.engine.begin() as connection:  # on SQLite, other starters wait here
+            if not inspect(connection).get_table_names():
+                metadata.create_all(connection)
+                command.stamp(self.alembic_config(connection), "head")
+
+    def check(self) -> dict[str, bool]:
+        """Return whether the database answers and whether its schema is at Alembic's head."""
+        try:
+            with self.engine.connect() as connection:
+                if not inspect(connection).has_table("alembic_version"):
+                    return {"database": True, "schema": False}
+                revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        except DBAPIError:
+            return {"database": False, "schema": False}
+        return {"database": True, "schema": revision == self._head}
+
+    def alembic_config(self, connection: Connection | None = None) -> Config:
+        """Return Alembic's configuration, for an open connection or for one of its own."""
+        config = Config()
+        config.set_main_option("script_location", str(self.migrations).replace("%", "%%"))
+        config.attributes["connection"] = connection
+        return config
+
+
+async def in_transaction(
+    db: Session, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs
+) -> T:
+    """Run `work(db, …)` in a thread, as one transaction, and return its result.
+
+    The transaction is committed when the work returns and rolled back when it raises. Until a
+    thread is free the session holds no connection. After PATIENCE seconds TimeoutError is raised:
+    the work is then skipped or, if it has begun, its result is discarded.
+    """
+
+    def transact() -> T:
+        with db, db.begin():
+            return work(db, *args, **kwargs)
+
+    in_this_context = copy_context().run  # so that log lines of the thread have the request's id
+    async with asyncio.timeout(PATIENCE):
+        return await asyncio.get_running_loop().run_in_executor(
+            db.info["threads"], in_this_context, transact
+        )
+
+
+def add_database_handlers(app: FastAPI) -> None:
+    """Translate the exceptions of the database."""
+    app.add_exception_handler(IntegrityError, _conflict)
+    app.add_exception_handler(DBAPIError, _unavailable)
+    app.add_exception_handler(TimeoutError, _unavailable)
+
+
+async def _conflict(request: Request, _error: Exception) -> Response:
+    return problem(request, 409, "Something that this request relies on was removed meanwhile.")
+
+
+async def _unavailable(request: Request, error: Exception) -> Response:
+    reason = str(error).partition("\n")[0] or "it takes too long"
+    is_expected = isinstance(error, OperationalError | TimeoutError)
+    logger.error("database unavailable: %s", reason, exc_info=None if is_expected else error)
+    return problem(request, 503, "The database does not answer at the moment.", RETRY_SOON)

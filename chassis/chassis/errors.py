@@ -1,0 +1,24 @@
+"""What can go wrong in a domain. `problems.py` turns each of these into an HTTP status."""
+
+
+class DomainError(Exception):
+    """An error whose text may be shown to clients: one sentence."""
+
+
+class NotFoundError(DomainError):
+    """Nothing has this id, or nothing that the caller may know of."""
+
+    def __init__(self) -> None:
+        super().__init__("Nothing has this id.")
+
+
+class UnauthorizedError(DomainError):
+    """The request has no valid credentials."""
+
+
+class ForbiddenError(DomainError):
+    """The caller may see this but not change it."""
+
+
+class ConflictError(DomainError):
+    """The request contradicts what is stored."""

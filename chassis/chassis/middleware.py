@@ -1,0 +1,101 @@
+"""Everything around FastAPI that each request passes: its id, its log line, its limits."""
+
+import logging
+import re
+import time
+import uuid
+
+from fastapi import Request
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chassis.logs import AccessLog, request_id
+from chassis.problems import internal_error
+
+logger = logging.getLogger(__name__)
+
+BODY_LIMIT = 2 * 1024 * 1024  # bytes
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+# Once decoded, a router would take the first for a slash and overlook the second at the end.
+_MISLEADING = re.compile(rb"%(2f|0a)", re.IGNORECASE)
+
+
+class RequestMiddleware:
+    """Plain ASGI: a middleware that buffers would hide from a route that its client has left."""
+
+    def __init__(self, app: ASGIApp, collections: frozenset[str], log: AccessLog) -> None:
+        self.app = app
+        self.collections = collections
+        self.log = log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the request. No exception leaves, since it would take the connection with it."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        id_of_request = _accept_or_new(
+            [value for name, value in scope["headers"] if name == b"x-request-id"]
+        )
+        request_id.set(id_of_request)
+        started = time.perf_counter()
+        status = 0
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"].append((b"x-request-id", id_of_request.encode()))
+                if scope["app"].state.draining:
+                    message["headers"].append((b"connection", b"close"))
+            await send(message)
+
+        try:
+            await self.app(self._routed(scope), _limited(receive), send_with_headers)
+        except Exception:
+            logger.exception("request failed")
+            if status:
+                raise  # the answer has begun: only breaking the connection tells the client
+            await internal_error(Request(scope))(scope, receive, send_with_headers)
+        finally:
+            self._write_line(scope, status, time.perf_counter() - started)
+
+    def _routed(self, scope: Scope) -> Scope:
+        """Lead HEAD to the route of GET (the server drops the body), and /things to /things/."""
+        method, path, raw_path = scope["method"], scope["path"], scope["raw_path"]
+        if _MISLEADING.search(raw_path):
+            path = raw_path.decode("ascii", "backslashreplace")
+        return {
+            **scope,
+            "method": "GET" if method == "HEAD" else method,
+            "path": f"{path}/" if path in self.collections else path,
+        }
+
+    def _write_line(self, scope: Scope, status: int, seconds: float) -> None:
+        client = scope.get("client")
+        self.log.write(
+            method=scope["method"],
+            path=scope["raw_path"].decode("ascii", "backslashreplace"),
+            status=status,
+            duration_ms=round(seconds * 1000, 2),
+            client=client[0] if client else None,
+        )
+
+
+def _accept_or_new(sent: list[bytes]) -> str:
+    is_good = len(sent) == 1 and _REQUEST_ID.fullmatch(sent[0])
+    return sent[0].decode() if is_good else uuid.uuid4().hex
+
+
+def _limited(receive: Receive) -> Receive:
+    """Count a body's bytes as they come. FastAPI's own limit answers in plain text."""
+    size = 0
+
+    async def limited_receive() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > BODY_LIMIT:
+            raise HTTPException(413, f"The body is larger than {BODY_LIMIT} bytes.")
+        return message
+
+    return limited_receive

@@ -1,0 +1,72 @@
+"""Types that the schemas of every service are made of.
+
+Unknown fields are refused, since a misspelt one must not vanish.
+"""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+MAX_ID = 2**63 - 1
+MAX_FIELDS = 100
+
+
+def _decimal_digits(value: Any) -> Any:
+    """Refuse text that int() accepts although it is not a plain number: 1.0, +1, 01."""
+    if isinstance(value, str) and not re.fullmatch(r"0|[1-9][0-9]*", value):
+        raise PydanticCustomError("int_parsing", "Input should be a whole number in decimal digits")
+    return value
+
+
+def _without_nul(value: str) -> str:
+    if "\0" in value:
+        raise PydanticCustomError("string_nul", "String should not contain NUL")
+    return value
+
+
+DecimalDigits = BeforeValidator(_decimal_digits)
+Number = Annotated[int, DecimalDigits]
+RowId = Annotated[int, Field(ge=1, le=MAX_ID), DecimalDigits]
+NoNul = AfterValidator(_without_nul)
+
+
+class Input(BaseModel):
+    """What a client sends: a body, a form or a query."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_few_fields(cls, value: Any) -> Any:
+        """Refuse thousands of unknown fields at once: naming each would take seconds."""
+        if isinstance(value, dict) and len(value) > MAX_FIELDS:
+            message = "Object should have at most {limit} fields"
+            raise PydanticCustomError("too_many_fields", message, {"limit": MAX_FIELDS})
+        return value
+
+
+class NoQuery(Input):
+    """The query of a route that has no query parameters."""
+
+
+class Page(Input):
+    """Which part of a list to return."""
+
+    skip: Number = Field(default=0, ge=0, le=1_000_000)
+    limit: Number = Field(default=20, ge=1, le=100)
+    after: RowId | None = Field(default=None, description="An id: the page begins behind it")
+    count: bool = Field(default=False, description="Send X-Total-Count")
+
+    @model_validator(mode="after")
+    def _starts_in_one_way(self) -> "Page":
+        if {"skip", "after"} <= self.model_fields_set:
+            raise PydanticCustomError("page", "skip and after cannot be used together")
+        return self
+
+
+class Output(BaseModel):
+    """What clients see of an entity or a row."""
+
+    model_config = ConfigDict(from_attributes=True)

@@ -1,0 +1,108 @@
+"""The server: uvicorn, with an end that loses no request."""
+
+import asyncio
+import gc
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from chassis.logs import configure_logging
+from chassis.settings import PartSettings
+
+KEEP_ALIVE_SECONDS = 30  # longer than the gateway keeps an idle connection, so that it closes first
+FINISH_SECONDS = 10  # for the requests that are still in flight after draining
+TICK = 0.01
+
+
+class Server(uvicorn.Server):
+    """Drains before it stops.
+
+    For `drain_seconds` readiness is 503 and every answer says `Connection: close`, so that clients
+    go elsewhere. Then no new connection is accepted, and the requests in flight end.
+    """
+
+    def __init__(self, app: FastAPI, config: uvicorn.Config, drain_seconds: float) -> None:
+        super().__init__(config)
+        self._app = app
+        self._drain_seconds = drain_seconds
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until a signal arrives. One that arrives before the start is complete counts."""
+        with self.capture_signals():
+            super().run(sockets)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Drain, then stop. A second Ctrl-C skips the draining."""
+        self._app.state.draining = True
+        await self._wait(self._drain_seconds, lambda: False)
+        await self._stop_listening()
+        # The connections accepted last have not sent a request yet. Its answer closes each.
+        await self._wait(self._drain_seconds / 2, lambda: not self.server_state.connections)
+        await super().shutdown(sockets)
+
+    async def _stop_listening(self) -> None:
+        """Accept every connection in the backlog, then close the listening sockets.
+
+        Closing them first would reset the connections in the backlog.
+        """
+        duplicates: list[socket.socket] = []
+        with suppress(OSError):  # no descriptors are left: the backlog is lost
+            duplicates += [it.dup() for server in self.servers for it in server.sockets]
+        for server in self.servers:
+            server.close()
+        accepted: list[socket.socket] = []
+        for duplicate in duplicates:
+            with duplicate, suppress(OSError):  # the backlog is empty
+                while True:
+                    accepted.append(duplicate.accept()[0])
+        protocol = partial(
+            self.config.http_protocol_class, self.config, self.server_state, self.lifespan.state
+        )
+        for connection in accepted:
+            await asyncio.get_running_loop().connect_accepted_socket(protocol, connection)
+
+    async def _wait(self, seconds: float, is_over: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + seconds
+        # A signal handler sets force_exit, so that only time can be awaited.
+        while not (is_over() or self.force_exit or time.monotonic() > deadline):  # noqa: ASYNC110
+            await asyncio.sleep(TICK)
+
+
+def serve(app: FastAPI, settings: PartSettings, part: str) -> None:
+    """Run a service until a signal ends it."""
+    configure_logging(part)
+    spare_the_collector()
+    with suppress(KeyboardInterrupt):  # uvicorn raises it at the end, after a Ctrl-C
+        Server(app, service_config(app, settings), settings.drain_seconds).run()
+
+
+def service_config(app: FastAPI, settings: PartSettings) -> uvicorn.Config:
+    """Return uvicorn's configuration of a service."""
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        http=HttpToolsProtocol,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=FINISH_SECONDS,
+    )
+
+
+def spare_the_collector() -> None:
+    """Exclude the objects of the start from garbage collection, and collect less often.
+
+    The former live as long as the process. Under load many requests keep objects alive for a
+    moment, which are no garbage yet.
+    """
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)

@@ -1,0 +1,28 @@
+"""Settings: read once from the environment, then passed to whatever needs them."""
+
+import sys
+from typing import TypeVar
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+class PartSettings(BaseSettings, frozen=True):
+    """The settings that every part has. A part adds its own fields and its prefix."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    drain_seconds: float = Field(default=2, ge=0, le=60)
+
+
+def load_settings(settings: type[S], part: str) -> S:
+    """Return the settings, or end the process with one sentence that names the variable."""
+    try:
+        return settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = f"{settings.model_config['env_prefix']}{first['loc'][0]}".upper()
+        reason = "is missing" if first["type"] == "missing" else first["msg"]
+        sys.exit(f"{part}: {name}: {reason.removeprefix('Value error, ')}.")

@@ -1,0 +1,75 @@
+"""An engine for SQLite, set up for many requests at once."""
+
+import logging
+import sqlite3
+import time
+from types import ModuleType
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+
+logger = logging.getLogger(__name__)
+
+# The first release without a rare race that corrupts a database in WAL mode at a checkpoint.
+SAFE_SQLITE = (3, 51, 3)
+WAL_SECONDS = 5
+
+
+def make_sqlite_engine(url: URL, connections: int) -> Engine:
+    """Return an engine whose transactions begin as writers, unless they are READ_ONLY."""
+    engine = create_engine(
+        url,
+        module=_newest_sqlite(),
+        pool_size=connections,
+        max_overflow=0,
+        hide_parameters=True,
+    )
+    event.listen(engine, "connect", _configure)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _newest_sqlite() -> ModuleType:
+    module: ModuleType = sqlite3
+    try:
+        import pysqlite3  # noqa: PLC0415 - not every platform has a wheel of it
+    except ImportError:
+        pass
+    else:
+        module = max(sqlite3, pysqlite3, key=lambda driver: driver.sqlite_version_info)
+    if module.sqlite_version_info < SAFE_SQLITE:
+        logger.warning(
+            "SQLite %s has a rare race that can corrupt a database; 3.51.3 has none",
+            module.sqlite_version,
+        )
+    return module
+
+
+def _configure(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # the driver begins no transaction: _begin does
+    # SQLite's own lower() knows ASCII only.
+    connection.create_function("lower", 1, str.lower, deterministic=True)
+    for pragma in ("busy_timeout = 5000", "synchronous = FULL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {pragma}")
+    _enter_wal_mode(connection)
+
+
+def _enter_wal_mode(connection: Any) -> None:
+    """Try for WAL_SECONDS. When two processes open a new file, SQLite refuses one at once."""
+    give_up_at = time.monotonic() + WAL_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except connection.OperationalError:
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
+def _begin(connection: Connection) -> None:
+    # A transaction that begins as a reader and then writes fails at once if another one wrote in
+    # between. A transaction that begins as a writer waits for its turn.
+    is_read_only = connection.get_execution_options().get("read_only")
+    connection.exec_driver_sql("BEGIN" if is_read_only else "BEGIN IMMEDIATE")

@@ -5,42 +5,29 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from blog_service.config import Settings, load_settings
-from blog_service.database import Database
-from blog_service.middleware import RequestMiddleware
-from blog_service.problems import PROBLEM_RESPONSES, add_problem_handlers
-from blog_service.routers import health, posts
+from blog_service.config import PART, Settings
+from blog_service.database import make_database
+from blog_service.models import Base
+from blog_service.routers import posts
+from chassis.app import make_app
+from chassis.settings import load_settings
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Build the application; its database is opened and closed by its lifespan."""
+    """Return the application. Its lifespan opens and closes the database."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.database = Database(settings.database_url)
-        app.state.database.create_schema()
+        app.state.database = make_database(settings.database_url)
+        app.state.database.create_schema(Base.metadata)
         yield
         app.state.database.close()
 
-    app = FastAPI(
-        title="Inkwell blog-service",
-        version="1.0.0",
-        lifespan=lifespan,
-        responses=PROBLEM_RESPONSES,
-        redirect_slashes=False,
-        docs_url=None,
-        redoc_url=None,
-    )
-    app.state.draining = False
-    app.add_middleware(RequestMiddleware, collections=frozenset({"/posts"}))
-    add_problem_handlers(app)
-    app.include_router(posts.router)
-    app.include_router(health.router)
-    return app
+    return make_app(PART, lifespan, posts.router)
 
 
 def __getattr__(name: str) -> FastAPI:
-    """Build `app` when it is asked for, as uvicorn does."""
+    """Return `app`, made when uvicorn asks for it and not when a test imports `create_app`."""
     if name != "app":
         raise AttributeError(name)
-    return create_app(load_settings())
+    return create_app(load_settings(Settings, PART))

@@ -1,19 +1,9 @@
 """`python -m blog_service.migrate` brings the database to the newest schema."""
 
-import sys
-
-from alembic import command
-from sqlalchemy.exc import OperationalError
-
-from blog_service.config import load_settings
-from blog_service.database import alembic_config
-from blog_service.logs import configure_logging
+from blog_service.config import PART, Settings
+from blog_service.database import make_database
+from chassis.migrations import migrate
+from chassis.settings import load_settings
 
 if __name__ == "__main__":
-    load_settings()
-    configure_logging()
-    try:
-        command.upgrade(alembic_config(), "head")
-    except OperationalError as error:
-        reason = str(error.orig).partition("\n")[0]
-        sys.exit(f"blog-service: the database cannot be migrated: {reason}")
+    migrate(PART, make_database(load_settings(Settings, PART).database_url))

@@ -1,38 +1,20 @@
-"""The tables. Limits that the schemas promise are kept by the database too."""
+"""The tables. The database keeps the limits that the schemas promise, too."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.types import TypeDecorator
+
+from chassis.models import NAMING_CONVENTION, UtcDateTime
 
 TITLE_LENGTH = 200
 BODY_LENGTH = 100_000
 
 
-class UtcDateTime(TypeDecorator[datetime]):
-    """A moment in UTC. SQLite keeps no time zone: what it returns is given one here."""
-
-    impl = sa.DateTime
-    cache_ok = True
-
-    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
-        """Mark the moment that SQLite returned as UTC."""
-        return None if value is None else value.replace(tzinfo=UTC)
-
-
 class Base(DeclarativeBase):
-    """Every constraint has a predictable name, so that a migration can change it."""
+    """The base of every model of this service."""
 
-    metadata = sa.MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
+    metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
 
 
 class Post(Base):

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
+from fastapi.routing import iter_route_contexts
 
 from chassis import __version__, health
 from chassis.database import add_database_handlers
@@ -44,5 +45,5 @@ def make_app(part: str, lifespan: Lifespan, *routers: APIRouter) -> FastAPI:
 
 def _collections(routers: tuple[APIRouter, ...]) -> frozenset[str]:
     """Return the paths that are also served without their last slash."""
-    paths = (route.path for router in routers for route in router.routes)
+    paths = (str(route.path) for router in routers for route in iter_route_contexts(router.routes))
     return frozenset(path.removesuffix("/") for path in paths if path.endswith("/"))

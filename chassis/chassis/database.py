@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -26,7 +26,7 @@ T = TypeVar("T")
 PATIENCE = 10  # seconds until a request that the database keeps waiting is answered with 503
 
 # A transaction that only reads sees one snapshot, and takes no lock that a writer waits for.
-READ_ONLY = {
+READ_ONLY: dict[str, dict[str, Any]] = {
     "sqlite": {"read_only": True},
     "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
 }

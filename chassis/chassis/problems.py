@@ -63,7 +63,9 @@ def problem(
     **more: Any,
 ) -> Response:
     """Return the answer of an error."""
-    body = problem_document(status, detail, request.scope["raw_path"], logs.request_id.get(), **more)
+    body = problem_document(
+        status, detail, request.scope["raw_path"], logs.request_id.get(), **more
+    )
     return Response(body, status, headers, MEDIA_TYPE)
 
 

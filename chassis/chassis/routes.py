@@ -37,7 +37,7 @@ class Route(APIRoute):
 
 
 def _one_transaction(endpoint: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, Any]]:
-    def work(db: Session, **inputs: Any) -> Any:
+    def work(db: Session, /, **inputs: Any) -> Any:
         return endpoint(db=db, **inputs)
 
     @wraps(endpoint)  # FastAPI reads the endpoint's own parameters

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from typing import cast
 
 import uvicorn
 from fastapi import FastAPI
@@ -61,9 +62,8 @@ class Server(uvicorn.Server):
             with duplicate, suppress(OSError):  # the backlog is empty
                 while True:
                     accepted.append(duplicate.accept()[0])
-        protocol = partial(
-            self.config.http_protocol_class, self.config, self.server_state, self.lifespan.state
-        )
+        protocol_class = cast("Callable[..., asyncio.Protocol]", self.config.http_protocol_class)
+        protocol = partial(protocol_class, self.config, self.server_state, self.lifespan.state)
         for connection in accepted:
             await asyncio.get_running_loop().connect_accepted_socket(protocol, connection)
 

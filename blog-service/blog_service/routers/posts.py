@@ -1,49 +1,53 @@
 """Posts."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from sqlalchemy import RowMapping
 
 from blog_service import crud
 from blog_service.database import Db
-from blog_service.pagination import link_next_page
-from blog_service.requests import NO_QUERY, StrictRoute
+from blog_service.models import Post
 from blog_service.schemas import PostCreate, PostId, PostOut, PostPage, PostUpdate
+from chassis.pagination import link_next_page
+from chassis.requests import NO_QUERY
+from chassis.routes import Route
 
-router = APIRouter(prefix="/posts", tags=["posts"], route_class=StrictRoute)
+router = APIRouter(prefix="/posts", tags=["posts"], route_class=Route)
 
 
-@router.get("/")
-async def list_posts(
+@router.get("/", response_model=list[PostOut])
+def list_posts(
     page: Annotated[PostPage, Query()], db: Db, request: Request, response: Response
-) -> list[PostOut]:
-    """List posts by id ascending; `Link: …; rel="next"` leads on when there are more."""
+) -> Sequence[RowMapping]:
+    """List posts by ascending id; `Link: …; rel="next"` leads on when there are more."""
     if page.count:
-        response.headers["X-Total-Count"] = str(await db.read(crud.count_posts, page))
-    return link_next_page(request, response, page, await db.read(crud.list_posts, page))
+        response.headers["X-Total-Count"] = str(crud.count_posts(db, page))
+    return link_next_page(request, response, page, crud.list_posts(db, page))
 
 
-@router.get("/{post_id}", dependencies=[NO_QUERY])
-async def get_post(post_id: PostId, db: Db) -> PostOut:
+@router.get("/{post_id}", response_model=PostOut, dependencies=[NO_QUERY])
+def get_post(post_id: PostId, db: Db) -> Post:
     """Read one post."""
-    return await db.read(crud.get_post, post_id)
+    return crud.get_post(db, post_id)
 
 
-@router.post("/", status_code=201, dependencies=[NO_QUERY])
-async def create_post(post: PostCreate, db: Db, response: Response) -> PostOut:
+@router.post("/", status_code=201, response_model=PostOut, dependencies=[NO_QUERY])
+def create_post(post: PostCreate, db: Db, response: Response) -> Post:
     """Create a post; Location names it."""
-    created = await db.write(crud.create_post, post)
+    created = crud.create_post(db, post)
     response.headers["Location"] = f"/posts/{created.id}"
     return created
 
 
-@router.patch("/{post_id}", dependencies=[NO_QUERY])
-async def update_post(post_id: PostId, changes: PostUpdate, db: Db) -> PostOut:
+@router.patch("/{post_id}", response_model=PostOut, dependencies=[NO_QUERY])
+def update_post(post_id: PostId, changes: PostUpdate, db: Db) -> Post:
     """Change only the fields that are sent."""
-    return await db.write(crud.update_post, post_id, changes)
+    return crud.update_post(db, post_id, changes)
 
 
 @router.delete("/{post_id}", status_code=204, response_class=Response, dependencies=[NO_QUERY])
-async def delete_post(post_id: PostId, db: Db) -> None:
+def delete_post(post_id: PostId, db: Db) -> None:
     """Delete one post."""
-    await db.write(crud.delete_post, post_id)
+    crud.delete_post(db, post_id)

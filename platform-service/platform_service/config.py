@@ -1,31 +1,27 @@
-"""The service's settings: read once from the environment, then passed to whoever needs them."""
+"""The settings of the service."""
 
-import sys
 from pathlib import Path
 
-from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, field_validator
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from chassis.settings import PartSettings
 from platform_service.keys import read_private_keys
 
+PART = "platform-service"
 POSTGRESQL = "postgresql+psycopg2"
 
 
-class Settings(BaseSettings):
+class Settings(PartSettings, env_prefix="PLATFORM_"):
     """Every variable is `PLATFORM_` and the name of a field in capitals."""
-
-    model_config = SettingsConfigDict(env_prefix="PLATFORM_", frozen=True)
 
     database_url: str
     database_password_file: Path | None = None
     signing_key_file: Path | None = None
     token_issuer: str = "inkwell-platform"
     token_audience: str = "inkwell"
-    host: str = "127.0.0.1"
     port: int = Field(default=8002, ge=0, le=65535)
-    drain_seconds: float = Field(default=2, ge=0, le=60)
 
     @field_validator("database_url")
     @classmethod
@@ -68,14 +64,3 @@ class Settings(BaseSettings):
         if self.database_password_file is None:
             return url
         return url.set(password=self.database_password_file.read_text().strip())
-
-
-def load_settings() -> Settings:
-    """Read the settings, or end the process with one sentence that names the variable."""
-    try:
-        return Settings()
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = "PLATFORM_" + "_".join(map(str, first["loc"])).upper()
-        reason = "is missing" if first["type"] == "missing" else first["msg"]
-        sys.exit(f"platform-service: {name} {reason.removeprefix('Value error, ')}.")

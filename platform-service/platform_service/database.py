@@ -1,230 +1,36 @@
-"""The engine and the sessions."""
+"""The database of the service, and the session that a route gets."""
 
-import asyncio
-import select
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from contextvars import copy_context
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
+from typing import Annotated
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from fastapi import Depends, Request
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
-from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy import URL
+from sqlalchemy.orm import Session
 
-from platform_service.models import Base
+from chassis.database import Database
+from chassis.postgresql import make_postgresql_engine
+from chassis.sqlite import make_sqlite_engine
+from platform_service.config import PART
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
-# Sessions that work at once, each in a thread and on a connection of its own. Few, since more only
-# contend for the interpreter; and writers, which may wait for each other's rows, keep no reader
-# waiting. A request that waits for its turn waits in a queue and holds nothing. Each pool has
-# room for each thread and for the health check: nobody waits in it.
 READERS = 2
 WRITERS = 2
 CONNECTIONS = READERS + WRITERS + 1
 
-PATIENCE = 10  # seconds until a request that the database keeps waiting is answered with 503
 
-OPTIONS: dict[str, Any] = {"max_overflow": 0, "hide_parameters": True}
-
-# A database that does not answer must not hold a request for long: it gets 503 instead.
-POSTGRESQL_OPTIONS: dict[str, Any] = {
-    "connect_timeout": 2,  # seconds
-    "tcp_user_timeout": 5000,  # milliseconds
-    "application_name": "platform-service",
-    "options": "-c timezone=UTC -c statement_timeout=5s -c idle_in_transaction_session_timeout=10s",
-}
+def make_database(url: URL) -> Database:
+    """Return the database at this URL. Nothing is opened yet."""
+    if url.get_backend_name() == "sqlite":
+        engine = make_sqlite_engine(url, CONNECTIONS)
+    else:
+        engine = make_postgresql_engine(url, CONNECTIONS, application_name=PART)
+    migrations = Path(__file__).parent / "migrations"
+    return Database(engine, migrations, readers=READERS, writers=WRITERS)
 
 
-class Database:
-    """The engine in two views: `writer` begins transactions, `reader` runs each statement alone."""
-
-    def __init__(self, url: URL) -> None:
-        self.reader: Engine
-        self._is_sqlite = url.get_backend_name() == "sqlite"
-        if self._is_sqlite:
-            self.writer = create_engine(url, pool_size=CONNECTIONS, **OPTIONS)
-            self.reader = self.writer.execution_options(read_only=True)
-            event.listen(self.writer, "connect", _configure_sqlite)
-            event.listen(self.writer, "begin", _begin_sqlite)
-        else:
-            # A pool each: to switch one connection between the two costs more than the query.
-            postgresql = {"pool_size": CONNECTIONS, "connect_args": POSTGRESQL_OPTIONS, **OPTIONS}
-            self.writer = create_engine(url, **postgresql)
-            autocommit: Any = {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None}
-            self.reader = create_engine(url, **autocommit, **postgresql)
-            for engine in (self.writer, self.reader):
-                event.listen(engine, "checkout", _refuse_closed)
-        self._kept: list[Connection] = []
-        self._is_closed = False
-        self.reader_threads = ThreadPoolExecutor(READERS, "reader")
-        self.writer_threads = ThreadPoolExecutor(WRITERS, "writer")
-        self._head = ScriptDirectory.from_config(alembic_config()).get_current_head()
-
-    def close(self) -> None:
-        """Begin nothing more, and close every connection that is not at work."""
-        for threads in (self.reader_threads, self.writer_threads):
-            threads.shutdown(wait=False, cancel_futures=True)
-        self._is_closed = True
-        self.close_kept()
-        self.writer.dispose()
-        self.reader.dispose()
-
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """Lend a connection and keep it: taking one from the pool takes half as long as a query.
-
-        When the database refuses something, none that was kept is trusted any more.
-        """
-        try:
-            connection = self._kept.pop()
-        except IndexError:
-            connection = self.reader.connect()
-            connection.detach()  # from the pool, so that to close it closes it
-        try:
-            yield connection
-        except DBAPIError:
-            connection.close()
-            self.close_kept()
-            raise
-        finally:
-            if not connection.closed:
-                self._kept.append(connection)
-            if self._is_closed:
-                self.close_kept()
-
-    def close_kept(self) -> None:
-        """Close the connections that wait for their next reader."""
-        with suppress(IndexError):  # another thread may take the last
-            while True:
-                self._kept.pop().close()
-
-    def create_sqlite_schema(self) -> None:
-        """Create the tables in an empty SQLite file and stamp it; PostgreSQL is migrated."""
-        if self._is_sqlite:
-            with self.writer.begin() as connection:  # BEGIN IMMEDIATE: other starters wait here
-                if not inspect(connection).get_table_names():
-                    Base.metadata.create_all(connection)
-                    command.stamp(alembic_config(connection), "head")
-
-    def check(self) -> dict[str, bool]:
-        """Tell whether the database answers and whether its schema is at Alembic's head."""
-        try:
-            with self.reader.connect() as connection:
-                if not inspect(connection).has_table("alembic_version"):
-                    return {"database": True, "schema": False}
-                revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
-        except DBAPIError:
-            return {"database": False, "schema": False}
-        return {"database": True, "schema": revision == self._head}
+async def get_db(request: Request) -> AsyncIterator[Session]:
+    """Yield the session of a request. `chassis.routes` begins and ends its transaction."""
+    yield request.app.state.database.session(request.method)
 
 
-class DbSession:
-    """What a request does with the database: crud functions, each in a thread.
-
-    When `read` or `write` returns, the transaction is over and its connection is free, so that an
-    answer never leaves before its commit and no request holds a connection while it waits.
-    """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def read(
-        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        """Call a crud function that only reads: each statement runs alone, without BEGIN.
-
-        When the server has closed the connection, as a restart does, the function is called again.
-        """
-
-        def reading() -> T:
-            try:
-                with self._database.reading() as connection:
-                    return work(connection, *args, **kwargs)
-            except DBAPIError as error:
-                if not error.connection_invalidated:
-                    raise
-            with self._database.reader.connect() as connection:
-                return work(connection, *args, **kwargs)
-
-        return await _in_thread(self._database.reader_threads, reading)
-
-    async def write(
-        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        """Call a crud function: commit what it did, or roll back if it raises."""
-
-        def transaction() -> T:
-            with self._database.writer.begin() as connection:
-                return work(connection, *args, **kwargs)
-
-        return await _in_thread(self._database.writer_threads, transaction)
-
-
-async def get_db(request: Request) -> AsyncIterator[DbSession]:
-    """Hand out the session; nothing is left to do at the end, whatever it was used for."""
-    yield DbSession(request.app.state.database)
-
-
-Db = Annotated[DbSession, Depends(get_db)]
-
-
-async def _in_thread(threads: Executor, work: Callable[[], T]) -> T:
-    """Give what the work gives, or raise TimeoutError: it is then not begun, or goes on unheard."""
-    work_here = copy_context().run  # so that what is logged there has the request's id
-    async with asyncio.timeout(PATIENCE):
-        return await asyncio.get_running_loop().run_in_executor(threads, work_here, work)
-
-
-def alembic_config(connection: Connection | None = None) -> Config:
-    """Configure Alembic for this package's migrations, on an open connection or on a new one."""
-    config = Config()
-    folder = str(Path(__file__).parent / "migrations")
-    config.set_main_option("script_location", folder.replace("%", "%%"))
-    config.attributes["connection"] = connection
-    return config
-
-
-def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
-    """Have the pool make another connection when the server has closed this one: it restarted."""
-    state = select.poll()
-    state.register(connection, getattr(select, "POLLRDHUP", 0))  # 0: Linux alone knows it
-    if state.poll(0):
-        raise DisconnectionError
-
-
-def _configure_sqlite(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # the driver begins nothing: _begin_sqlite does
-    # SQLite's own knows ASCII only; e-mails are unique and found in any letter case.
-    connection.create_function("lower", 1, str.lower, deterministic=True)
-    for pragma in ("busy_timeout = 5000", "synchronous = FULL", "foreign_keys = ON"):
-        connection.execute(f"PRAGMA {pragma}")
-    _enter_wal_mode(connection)
-
-
-def _enter_wal_mode(connection: Any) -> None:
-    """Try for five seconds: of two who begin with a new file, SQLite refuses one at once."""
-    give_up_at = time.monotonic() + 5
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except connection.OperationalError:
-            if time.monotonic() > give_up_at:
-                raise
-            time.sleep(0.01)
-        else:
-            return
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    # A transaction that begins as a reader and then writes fails at once when another one wrote
-    # in between; one that begins as a writer waits for its turn.
-    if not connection.get_execution_options().get("read_only"):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+Db = Annotated[Session, Depends(get_db)]

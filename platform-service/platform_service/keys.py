@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from jwt.algorithms import OKPAlgorithm
 from pydantic import TypeAdapter
 
-from platform_service.errors import UnauthorizedError
-from platform_service.schemas import RowId
+from chassis.errors import UnauthorizedError
+from chassis.schemas import RowId
 
-if TYPE_CHECKING:  # the settings check the key file with what stands here
+if TYPE_CHECKING:  # config.py imports read_private_keys
     from platform_service.config import Settings
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ PEM_END = "-----END PRIVATE KEY-----"
 
 
 class KeySet:
-    """Signs with the first key, verifies with every key: a new one can be put first in time."""
+    """Signs with the first key and verifies with every key."""
 
     def __init__(self, settings: "Settings") -> None:
         self._issuer = settings.token_issuer
@@ -41,7 +41,7 @@ class KeySet:
         self._signing_kid = _thumbprint(_public(self._signing_key))
 
     def sign(self, user_id: int) -> str:
-        """Give a token that says who its bearer is for TOKEN_SECONDS."""
+        """Return a token that names the user and lives TOKEN_SECONDS."""
         now = int(time.time())
         claims = {
             "iss": self._issuer,
@@ -54,7 +54,7 @@ class KeySet:
         return jwt.encode(claims, self._signing_key, algorithm=ALGORITHM, headers=headers)
 
     def verify(self, token: str) -> int:
-        """Give the id of the user whom the token names, or raise UnauthorizedError."""
+        """Return the id of the user whom the token names, or raise UnauthorizedError."""
         try:
             key = self._public_keys[jwt.get_unverified_header(token)["kid"]]
             claims = jwt.decode(
@@ -70,7 +70,7 @@ class KeySet:
             raise UnauthorizedError("The token is not valid, or not any more.") from None
 
     def jwks(self) -> dict[str, list[dict[str, Any]]]:
-        """Give the public keys as a JWK Set (RFC 7517, section 5)."""
+        """Return the public keys as a JWK Set (RFC 7517, section 5)."""
         return {
             "keys": [
                 _jwk(key) | {"kid": kid, "use": "sig", "alg": ALGORITHM}
@@ -80,10 +80,10 @@ class KeySet:
 
 
 def read_private_keys(path: Path) -> list[Ed25519PrivateKey]:
-    """Read a file of Ed25519 private keys in PEM.
+    """Return the Ed25519 private keys of a file in PEM.
 
     Raises:
-        ValueError: it holds none, or something else.
+        ValueError: the file holds no key, or something else.
     """
     blocks = path.read_text().split(PEM_END)[:-1]
     try:
@@ -98,7 +98,9 @@ def read_private_keys(path: Path) -> list[Ed25519PrivateKey]:
 
 def _private_keys(path: Path | None) -> list[Ed25519PrivateKey]:
     if path is None:
-        logger.warning("PLATFORM_SIGNING_KEY_FILE is not set: tokens end with this process")
+        logger.warning(
+            "PLATFORM_SIGNING_KEY_FILE is not set: tokens are valid until this process ends"
+        )
         return [Ed25519PrivateKey.generate()]
     return read_private_keys(path)
 
@@ -112,7 +114,7 @@ def _jwk(key: Ed25519PublicKey) -> dict[str, Any]:
 
 
 def _thumbprint(key: Ed25519PublicKey) -> str:
-    """RFC 7638, section 3: the hash of the members that make the key, sorted, without spaces."""
+    """Return the hash of the sorted members that make the key (RFC 7638, section 3)."""
     members = {name: _jwk(key)[name] for name in ("crv", "kty", "x")}
     digest = hashlib.sha256(json.dumps(members, separators=(",", ":")).encode()).digest()
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")

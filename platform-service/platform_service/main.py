@@ -5,44 +5,32 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from platform_service.config import Settings, load_settings
-from platform_service.database import Database
+from chassis.app import make_app
+from chassis.settings import load_settings
+from platform_service.config import PART, Settings
+from platform_service.database import make_database
 from platform_service.keys import KeySet
-from platform_service.middleware import RequestMiddleware
-from platform_service.problems import PROBLEM_RESPONSES, add_problem_handlers
-from platform_service.routers import articles, auth, health, users
+from platform_service.models import Base
+from platform_service.routers import articles, auth, users
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Build the application; its database is opened and closed by its lifespan."""
+    """Return the application. Its lifespan opens and closes the database."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.keys = KeySet(settings)
-        app.state.database = Database(settings.full_database_url)
-        app.state.database.create_sqlite_schema()
+        app.state.database = make_database(settings.full_database_url)
+        if settings.database_url.startswith("sqlite"):  # PostgreSQL is migrated by a job
+            app.state.database.create_schema(Base.metadata)
         yield
         app.state.database.close()
 
-    app = FastAPI(
-        title="Inkwell platform-service",
-        version="1.0.0",
-        lifespan=lifespan,
-        responses=PROBLEM_RESPONSES,
-        redirect_slashes=False,
-        docs_url=None,
-        redoc_url=None,
-    )
-    app.state.draining = False
-    app.add_middleware(RequestMiddleware, collections=frozenset({"/users", "/articles"}))
-    add_problem_handlers(app)
-    for router in (articles.router, users.router, auth.router, health.router):
-        app.include_router(router)
-    return app
+    return make_app(PART, lifespan, articles.router, users.router, auth.router)
 
 
 def __getattr__(name: str) -> FastAPI:
-    """Build `app` when it is asked for, as uvicorn does."""
+    """Return `app`, made when uvicorn asks for it and not when a test imports `create_app`."""
     if name != "app":
         raise AttributeError(name)
-    return create_app(load_settings())
+    return create_app(load_settings(Settings, PART))

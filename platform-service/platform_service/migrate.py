@@ -1,19 +1,9 @@
 """`python -m platform_service.migrate` brings the database to the newest schema."""
 
-import sys
-
-from alembic import command
-from sqlalchemy.exc import OperationalError
-
-from platform_service.config import load_settings
-from platform_service.database import alembic_config
-from platform_service.logs import configure_logging
+from chassis.migrations import migrate
+from chassis.settings import load_settings
+from platform_service.config import PART, Settings
+from platform_service.database import make_database
 
 if __name__ == "__main__":
-    load_settings()
-    configure_logging()
-    try:
-        command.upgrade(alembic_config(), "head")
-    except OperationalError as error:
-        reason = str(error.orig).partition("\n")[0]
-        sys.exit(f"platform-service: the database cannot be migrated: {reason}")
+    migrate(PART, make_database(load_settings(Settings, PART).full_database_url))

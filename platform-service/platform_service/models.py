@@ -1,10 +1,11 @@
-"""The tables. Limits that the schemas promise are kept by the database too."""
+"""The tables. The database keeps the limits that the schemas promise, too."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from chassis.models import NAMING_CONVENTION, UtcDateTime
 
 EMAIL_LENGTH = 254
 HASH_LENGTH = 255
@@ -15,29 +16,10 @@ CONTENT_LENGTH = 100_000
 Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
-class UtcDateTime(TypeDecorator[datetime]):
-    """A moment in UTC. SQLite keeps no time zone: what it returns is given one here."""
-
-    impl = sa.DateTime(timezone=True)
-    cache_ok = True
-
-    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
-        """Mark the moment that SQLite returned as UTC."""
-        return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
-
-
 class Base(DeclarativeBase):
-    """Every constraint has a predictable name, so that a migration can change it."""
+    """The base of every model of this service."""
 
-    metadata = sa.MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
+    metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
 
 
 class User(Base):
@@ -81,3 +63,11 @@ class Article(Base):
     is_published: Mapped[bool] = mapped_column(server_default=sa.false())
     owner_id: Mapped[int] = mapped_column(sa.ForeignKey(User.id, ondelete="RESTRICT"))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=sa.func.now())
+
+    # A query names what it loads. An owner that no query has loaded is an error, not a SELECT.
+    owner: Mapped[User] = relationship(lazy="raise")
+
+    @property
+    def owner_email(self) -> str:
+        """The e-mail of the owner, who must be loaded."""
+        return self.owner.email

@@ -1,9 +1,9 @@
-"""Password hashing: argon2id at the cost OWASP asks for, 19 MiB and about 45 ms."""
+"""Password hashing: argon2id at the cost that OWASP asks for, 19 MiB and about 45 ms."""
 
 from anyio import CapacityLimiter, to_thread
 from passlib.context import CryptContext
 
-HASHES = 2  # at once: more than there are cores only starve all other requests, and cost memory
+HASHES = 2  # at once: more than there are cores only starve other requests, and take memory
 
 _context = CryptContext(
     schemes=["argon2"],
@@ -16,12 +16,15 @@ _limiter = CapacityLimiter(HASHES)
 
 
 async def hash_password(password: str) -> str:
-    """Give the hash to store."""
+    """Return the hash to store."""
     return await to_thread.run_sync(_context.hash, password, limiter=_limiter)
 
 
 async def verify_password(password: str, hashed_password: str | None) -> bool:
-    """Compare; without a hash it takes as long, so that nobody learns who has an account."""
+    """Return whether the password has this hash.
+
+    Without a hash the answer takes as long, so that nobody learns who has an account.
+    """
     if hashed_password is None:
         await to_thread.run_sync(_context.dummy_verify, limiter=_limiter)
         return False

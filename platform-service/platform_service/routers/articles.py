@@ -1,14 +1,18 @@
 """Articles."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from sqlalchemy import RowMapping
 
+from chassis.pagination import link_next_page
+from chassis.requests import NO_QUERY
+from chassis.routes import Route
 from platform_service import crud
 from platform_service.database import Db
-from platform_service.dependencies import SIGN_IN_IS_OPTIONAL, Caller, SignedInUser
-from platform_service.pagination import link_next_page
-from platform_service.requests import NO_QUERY, StrictRoute
+from platform_service.dependencies import SIGN_IN_IS_OPTIONAL, CallerId, SignedInId
+from platform_service.models import Article
 from platform_service.schemas import (
     ArticleCreate,
     ArticleId,
@@ -17,48 +21,54 @@ from platform_service.schemas import (
     ArticleUpdate,
 )
 
-router = APIRouter(prefix="/articles", tags=["articles"], route_class=StrictRoute)
+router = APIRouter(prefix="/articles", tags=["articles"], route_class=Route)
 
 
-@router.get("/", openapi_extra=SIGN_IN_IS_OPTIONAL)
-async def list_articles(
+@router.get("/", response_model=list[ArticleOut], openapi_extra=SIGN_IN_IS_OPTIONAL)
+def list_articles(
     page: Annotated[ArticlePage, Query()],
-    caller: Caller,
+    caller_id: CallerId,
     db: Db,
     request: Request,
     response: Response,
-) -> list[ArticleOut]:
-    """List published articles, and the caller's own drafts, by id ascending."""
+) -> Sequence[RowMapping]:
+    """List published articles, and the caller's own drafts, by ascending id."""
+    caller = crud.find_caller(db, caller_id)
     if page.count:
-        response.headers["X-Total-Count"] = str(await db.read(crud.count_articles, page, caller))
-    return link_next_page(request, response, page, await db.read(crud.list_articles, page, caller))
+        response.headers["X-Total-Count"] = str(crud.count_articles(db, page, caller))
+    return link_next_page(request, response, page, crud.list_articles(db, page, caller))
 
 
-@router.get("/{article_id}", dependencies=[NO_QUERY], openapi_extra=SIGN_IN_IS_OPTIONAL)
-async def get_article(article_id: ArticleId, caller: Caller, db: Db) -> ArticleOut:
+@router.get(
+    "/{article_id}",
+    response_model=ArticleOut,
+    dependencies=[NO_QUERY],
+    openapi_extra=SIGN_IN_IS_OPTIONAL,
+)
+def get_article(article_id: ArticleId, caller_id: CallerId, db: Db) -> Article:
     """Read one article."""
-    return await db.read(crud.get_article, article_id, caller)
+    return crud.get_article(db, article_id, crud.find_caller(db, caller_id))
 
 
-@router.post("/", status_code=201, dependencies=[NO_QUERY])
-async def create_article(
-    article: ArticleCreate, user: SignedInUser, db: Db, response: Response
-) -> ArticleOut:
+@router.post("/", status_code=201, response_model=ArticleOut, dependencies=[NO_QUERY])
+def create_article(
+    article: ArticleCreate, caller_id: SignedInId, db: Db, response: Response
+) -> Article:
     """Create an article of the caller's; Location names it."""
-    created = await db.write(crud.create_article, article, user)
+    created = crud.create_article(db, article, owner=crud.get_caller(db, caller_id))
     response.headers["Location"] = f"/articles/{created.id}"
     return created
 
 
-@router.patch("/{article_id}", dependencies=[NO_QUERY])
-async def update_article(
-    article_id: ArticleId, changes: ArticleUpdate, user: SignedInUser, db: Db
-) -> ArticleOut:
+@router.patch("/{article_id}", response_model=ArticleOut, dependencies=[NO_QUERY])
+def update_article(
+    article_id: ArticleId, changes: ArticleUpdate, caller_id: SignedInId, db: Db
+) -> Article:
     """Change only the fields that are sent, `{"is_published": true}` to publish."""
-    return await db.write(crud.update_article, article_id, changes, user)
+    return crud.update_article(db, article_id, changes, crud.get_caller(db, caller_id))
 
 
 @router.delete("/{article_id}", status_code=204, response_class=Response, dependencies=[NO_QUERY])
-async def delete_article(article_id: ArticleId, user: SignedInUser, db: Db) -> None:
+def delete_article(article_id: ArticleId, caller_id: SignedInId, db: Db) -> None:
     """Delete one article of the caller's."""
-    await db.write(crud.delete_article, article_id, user)
+    crud.delete_article(db, article_id, crud.get_caller(db, caller_id))

@@ -3,43 +3,50 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request, Response
+from sqlalchemy.orm import Session
 
+from chassis.database import in_transaction
+from chassis.errors import UnauthorizedError
+from chassis.requests import NO_QUERY
+from chassis.routes import Route
 from platform_service import crud
-from platform_service.database import Db, DbSession
-from platform_service.dependencies import CallerDependency
-from platform_service.errors import UnauthorizedError
+from platform_service.database import Db
+from platform_service.dependencies import CallerId
 from platform_service.keys import TOKEN_SECONDS
+from platform_service.models import User
 from platform_service.passwords import verify_password
-from platform_service.requests import NO_QUERY, StrictRoute
 from platform_service.schemas import TokenOut, TokenRequest
 
-router = APIRouter(
-    tags=["auth"], route_class=StrictRoute, dependencies=[CallerDependency, NO_QUERY]
-)
+router = APIRouter(tags=["auth"], route_class=Route, dependencies=[NO_QUERY])
 
 
 @router.post("/auth/token")
 async def create_token(
-    form: Annotated[TokenRequest, Form()], db: Db, request: Request, response: Response
+    form: Annotated[TokenRequest, Form()],
+    caller_id: CallerId,
+    db: Db,
+    request: Request,
+    response: Response,
 ) -> TokenOut:
     """Sign in with the OAuth2 password form; the username is the e-mail."""
-    user_id = await _authenticate(form, db)
+    # The transaction is over before the hash is verified, which takes far longer.
+    user = await in_transaction(db, _find_user, form.username, caller_id)
+    matches = await verify_password(form.password, user.hashed_password if user else None)
+    if user is None or not matches or not user.is_active:
+        raise UnauthorizedError("The e-mail or the password is wrong.")
     response.headers["Cache-Control"] = "no-store"  # RFC 6749, section 5.1
-    token = request.app.state.keys.sign(user_id)
+    token = request.app.state.keys.sign(user.id)
     return TokenOut(access_token=token, expires_in=TOKEN_SECONDS)
 
 
-async def _authenticate(form: TokenRequest, db: DbSession) -> int:
-    """Give the user's id; a wrong e-mail, a wrong password and an inactive user look alike."""
-    found = await db.read(crud.get_credentials, form.username)
-    matches = await verify_password(form.password, found.hashed_password if found else None)
-    if found is None or not matches or not found.is_active:
-        raise UnauthorizedError("The e-mail or the password is wrong.")
-    return found.user_id
+def _find_user(db: Session, email: str, caller_id: int | None) -> User | None:
+    crud.find_caller(db, caller_id)
+    return crud.find_user(db, email)
 
 
 @router.get("/.well-known/jwks.json")
-async def get_keys(request: Request) -> dict[str, list[dict[str, Any]]]:
+def get_keys(caller_id: CallerId, db: Db, request: Request) -> dict[str, list[dict[str, Any]]]:
     """Read the public keys that verify the tokens (RFC 7517)."""
+    crud.find_caller(db, caller_id)
     keys: dict[str, list[dict[str, Any]]] = request.app.state.keys.jwks()
     return keys

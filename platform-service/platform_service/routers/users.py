@@ -1,52 +1,71 @@
 """Users."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
+from sqlalchemy import RowMapping
 
+from chassis.pagination import link_next_page
+from chassis.requests import NO_QUERY
+from chassis.routes import Route
+from chassis.schemas import Page
 from platform_service import crud
 from platform_service.database import Db
-from platform_service.dependencies import CallerDependency, SignedInUser
-from platform_service.pagination import link_next_page
+from platform_service.dependencies import CallerId, SignedInId
+from platform_service.models import User
 from platform_service.passwords import hash_password
-from platform_service.requests import NO_QUERY, StrictRoute
-from platform_service.schemas import Page, UserCreate, UserId, UserOut
+from platform_service.schemas import UserCreate, UserId, UserOut
 
-router = APIRouter(
-    prefix="/users", tags=["users"], route_class=StrictRoute, dependencies=[CallerDependency]
-)
+router = APIRouter(prefix="/users", tags=["users"], route_class=Route)
 
 
-@router.post("/", status_code=201, dependencies=[NO_QUERY])
-async def create_user(user: UserCreate, db: Db, response: Response) -> UserOut:
+async def _hash_password(user: UserCreate, _caller_id: CallerId) -> str:
+    """Return the hash. It takes longer than a transaction should."""
+    return await hash_password(user.password)
+
+
+HashedPassword = Annotated[str, Depends(_hash_password)]
+
+
+@router.post("/", status_code=201, response_model=UserOut, dependencies=[NO_QUERY])
+def create_user(
+    user: UserCreate,
+    hashed_password: HashedPassword,
+    caller_id: CallerId,
+    db: Db,
+    response: Response,
+) -> User:
     """Sign up; Location names the new user."""
-    hashed_password = await hash_password(user.password)
-    created = await db.write(crud.create_user, user.email, hashed_password)
+    crud.find_caller(db, caller_id)
+    created = crud.create_user(db, user.email, hashed_password)
     response.headers["Location"] = f"/users/{created.id}"
     return created
 
 
-@router.get("/")
-async def list_users(
+@router.get("/", response_model=list[UserOut])
+def list_users(
     page: Annotated[Page, Query()],
-    _user: SignedInUser,
+    caller_id: SignedInId,
     db: Db,
     request: Request,
     response: Response,
-) -> list[UserOut]:
-    """List users by id ascending; `Link: …; rel="next"` leads on when there are more."""
+) -> Sequence[RowMapping]:
+    """List users by ascending id; `Link: …; rel="next"` leads on when there are more."""
+    crud.get_caller(db, caller_id)
     if page.count:
-        response.headers["X-Total-Count"] = str(await db.read(crud.count_users))
-    return link_next_page(request, response, page, await db.read(crud.list_users, page))
+        response.headers["X-Total-Count"] = str(crud.count_users(db))
+    return link_next_page(request, response, page, crud.list_users(db, page))
 
 
-@router.get("/me", dependencies=[NO_QUERY])
-async def get_me(user: SignedInUser) -> UserOut:
+@router.get("/me", response_model=UserOut, dependencies=[NO_QUERY])
+def get_me(caller_id: SignedInId, db: Db) -> User:
     """Read who is signed in."""
-    return user
+    return crud.get_caller(db, caller_id)
 
 
-@router.get("/{user_id}", dependencies=[NO_QUERY])
-async def get_user(user_id: UserId, _user: SignedInUser, db: Db) -> UserOut:
+@router.get("/{user_id}", response_model=UserOut, dependencies=[NO_QUERY])
+def get_user(user_id: UserId, caller_id: SignedInId, db: Db) -> User:
     """Read one user."""
-    return await db.read(crud.get_user, user_id)
+    crud.get_caller(db, caller_id)
+    return crud.get_user(db, user_id)

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import RowMapping
+from sqlalchemy.orm import Session
 
+from chassis.database import in_transaction
 from chassis.pagination import link_next_page
 from chassis.requests import NO_QUERY
 from chassis.routes import Route
@@ -20,27 +22,19 @@ from platform_service.schemas import UserCreate, UserId, UserOut
 router = APIRouter(prefix="/users", tags=["users"], route_class=Route)
 
 
-async def _hash_password(user: UserCreate, _caller_id: CallerId) -> str:
-    """Return the hash. It takes longer than a transaction should."""
-    return await hash_password(user.password)
-
-
-HashedPassword = Annotated[str, Depends(_hash_password)]
-
-
 @router.post("/", status_code=201, response_model=UserOut, dependencies=[NO_QUERY])
-def create_user(
-    user: UserCreate,
-    hashed_password: HashedPassword,
-    caller_id: CallerId,
-    db: Db,
-    response: Response,
-) -> User:
+async def create_user(user: UserCreate, caller_id: CallerId, db: Db, response: Response) -> User:
     """Sign up; Location names the new user."""
-    crud.find_caller(db, caller_id)
-    created = crud.create_user(db, user.email, hashed_password)
+    # The hash takes far longer than a transaction should.
+    hashed_password = await hash_password(user.password)
+    created = await in_transaction(db, _create_user, caller_id, user.email, hashed_password)
     response.headers["Location"] = f"/users/{created.id}"
     return created
+
+
+def _create_user(db: Session, caller_id: int | None, email: str, hashed_password: str) -> User:
+    crud.find_caller(db, caller_id)
+    return crud.create_user(db, email, hashed_password)
 
 
 @router.get("/", response_model=list[UserOut])

@@ -1,8 +1,10 @@
-from typing import Any
+"""What Prometheus reads."""
 
 import httpx
-from conftest import RawUpstream, eventually, free_port
 from prometheus_client import generate_latest
+from support.process import StartProcess
+from support.upstream import RawUpstream, free_port
+from support.waiting import eventually
 
 from gateway.metrics import Metrics
 
@@ -36,7 +38,7 @@ def test_prometheus_reads_retries_replicas_and_limits() -> None:
     assert 'gateway_limited_total{route="/auth"} 1.0' in lines
 
 
-def test_a_gateway_tells_what_it_proxied(start: Any, upstream: RawUpstream) -> None:
+def test_a_gateway_tells_what_it_proxied(start: StartProcess, upstream: RawUpstream) -> None:
     port = free_port()
     it = start(GATEWAY_BLOG_SERVICE_URL=upstream.url, GATEWAY_METRICS_PORT=str(port))
     it.wait_until_up()

@@ -1,19 +1,22 @@
+"""The home page, the docs and their files, without and with a browser."""
+
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from conftest import RawUpstream, Running
-from fake_services import PASSWORD, Inkwell, inkwell
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
+from support.gateway import Start
+from support.services import PASSWORD, Inkwell, inkwell
+from support.upstream import RawUpstream
 
 CHROMIUM, CHROMEDRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 OFFLINE = (
@@ -149,7 +152,7 @@ def test_a_host_that_is_none_never_reaches_the_page(client: httpx.Client) -> Non
 
 
 def test_the_example_call_names_the_scheme_that_a_trusted_proxy_tells(
-    gateway: Callable[..., Running], upstream: RawUpstream
+    gateway: Start, upstream: RawUpstream
 ) -> None:
     for trusted, scheme in (("127.0.0.1", "https"), ("192.0.2.1", "http")):
         running = gateway(upstream.url, trusted_proxies=trusted)

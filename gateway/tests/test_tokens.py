@@ -1,3 +1,5 @@
+"""Access tokens: RFC 6750, RFC 7519 and RFC 8725."""
+
 import asyncio
 import base64
 import hmac
@@ -10,10 +12,12 @@ from typing import Any
 import httpx
 import jwt
 import pytest
-from conftest import RawUpstream, Running, by_path, drip, json_reply
 from cryptography.hazmat.primitives.asymmetric import rsa
-from fake_services import Served, SigningKey, served
 from fastapi import FastAPI
+from support.gateway import Start
+from support.services import Served, SigningKey, served
+from support.upstream import RawUpstream, by_path, drip
+from support.wire import json_reply
 
 from gateway import tokens
 from gateway.config import Settings
@@ -266,7 +270,7 @@ WITHOUT_KEYS = [
 @pytest.mark.parametrize("bad", WITHOUT_KEYS, ids=lambda bad: bad[-30:].decode())
 @pytest.mark.usefixtures("eager")
 def test_an_answer_without_keys_changes_nothing(
-    gateway: Callable[..., Running], upstream: RawUpstream, bad: bytes
+    gateway: Start, upstream: RawUpstream, bad: bytes
 ) -> None:
     good = SigningKey()
     published = json_reply(json.dumps({"keys": [good.jwk]}).encode())
@@ -286,7 +290,7 @@ def test_an_answer_without_keys_changes_nothing(
 
 @pytest.mark.usefixtures("eager")
 def test_keys_that_drip_are_not_waited_for(
-    gateway: Callable[..., Running], upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
+    gateway: Start, upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tokens, "FETCH_TIMEOUT", 0.3)
     upstream.script = drip
@@ -338,3 +342,16 @@ def test_a_client_that_leaves_does_not_stop_the_fetch_that_others_wait_for(
 
     asyncio.run(story())
     assert key_server.fetches == 1
+
+
+def test_writes_to_posts_need_a_token_and_reads_do_not(
+    gateway: Start, upstream: RawUpstream
+) -> None:
+    """RFC 6750, section 3."""
+    running = gateway(upstream.url, limits={"posts": {"writes": "signed-in"}})
+    for method in ("POST", "PATCH", "DELETE", "PUT", "PURGE"):
+        answer = running.get("/posts/1", method=method)
+        assert (answer.status, answer.all(b"www-authenticate")) == (401, [b"Bearer"])
+    assert upstream.requests == []
+    for method in ("GET", "HEAD", "OPTIONS"):
+        assert running.get("/posts/1", method=method).status == 200

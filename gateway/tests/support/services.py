@@ -14,13 +14,14 @@ from urllib.parse import parse_qs
 
 import jwt
 import uvicorn
-from conftest import Running, eventually
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.security import OAuth2PasswordBearer
 from pydantic import BaseModel
 
 from gateway.config import Settings
+from support.gateway import Running
+from support.waiting import eventually
 
 PASSWORD = "correct horse battery"
 

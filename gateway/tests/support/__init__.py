@@ -1,0 +1,1 @@
+"""What the tests share: bytes on the wire, raw upstreams, running gateways, sample services."""

@@ -1,0 +1,167 @@
+"""Clients that go away, or only send no more."""
+
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+from support.gateway import Pair, Running, Start
+from support.upstream import RawUpstream, answer_after, hang
+from support.waiting import eventually
+from support.wire import CHUNKED, GET, OK, read_head, receive
+
+from gateway import protocol
+
+
+@pytest.mark.parametrize("abrupt", [True, False])
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_client_that_goes_away_ends_the_upstream_s_request(
+    pair: Pair, abrupt: bool, answered: bool
+) -> None:
+    gateway, raw = pair
+    asked, ended = threading.Event(), threading.Event()
+
+    def script(sock: socket.socket, _: bytes) -> None:
+        if answered:
+            sock.sendall(CHUNKED + b"2\r\nok\r\n")
+        asked.set()
+        with suppress(ConnectionError):
+            sock.recv(1)
+        ended.set()
+        raise ConnectionError
+
+    raw.script = script
+    with gateway.connect() as sock:
+        if abrupt:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sock.sendall(GET)
+        if answered:
+            read_head(sock)
+        assert asked.wait(5)
+    assert ended.wait(0.25)
+
+
+def test_a_client_that_goes_away_ends_its_pipelined_requests(pair: Pair) -> None:
+    gateway, raw = pair
+    ended = threading.Event()
+
+    def script(sock: socket.socket, _: bytes) -> None:
+        with suppress(ConnectionError):
+            sock.recv(1)
+        ended.set()
+        raise ConnectionError
+
+    raw.script = script
+
+    def pipeline(sock: socket.socket) -> None:
+        raw.requests.clear()
+        ended.clear()
+        sock.sendall(GET * 2)
+        eventually(lambda: raw.requests)
+
+    assert any(leaves_in_time(gateway, pipeline, ended.is_set) for _ in range(3))
+
+
+def test_a_client_that_goes_away_ends_its_upload(gateway: Start, upstream: RawUpstream) -> None:
+    over = threading.Event()
+
+    def script(*_: object) -> None:
+        over.wait(20)  # and read nothing
+
+    upstream.script = script
+    running = gateway(upstream.url, limits={"posts": {"max_body": 100_000_000}})
+
+    def send_until_it_is_not_read(sock: socket.socket) -> None:
+        sock.sendall(b"POST /posts HTTP/1.1\r\nHost: a\r\nContent-Length: 99000000\r\n\r\n")
+        eventually(lambda: upstream.requests)
+        (connection,) = running.connections
+        while not connection.flow.read_paused:
+            sock.sendall(b"x" * 10_000)
+            time.sleep(0.001)  # a pause that lasts is meant
+
+    left = (
+        leaves_in_time(running, send_until_it_is_not_read, lambda: not running.in_flight)
+        for _ in range(3)
+    )
+    assert any(left)
+    over.set()
+
+
+def leaves_in_time(
+    running: Running, begin: Callable[[socket.socket], None], is_over: Callable[[], bool]
+) -> bool:
+    """Begin something, go away; tell whether the upstream's request is over in 250 ms."""
+    with running.connect() as sock:
+        begin(sock)
+    began = time.monotonic()
+    eventually(is_over)
+    return time.monotonic() - began < 0.25
+
+
+def test_who_resets_between_two_answers_leaves_nothing_running(pair: Pair) -> None:
+    gateway, raw = pair
+    answer, answered = threading.Event(), threading.Event()
+
+    def script(sock: socket.socket, _: bytes) -> None:
+        answer.wait(5)
+        sock.sendall(OK)
+        raw.script = hang
+        answered.set()
+
+    for _ in range(50):
+        answer.clear()
+        answered.clear()
+        raw.requests.clear()
+        raw.script = script
+        with gateway.connect() as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            sock.sendall(GET * 2)
+            eventually(lambda: raw.requests)
+            answer.set()
+            answered.wait(5)
+    eventually(lambda: not gateway.in_flight)
+
+
+def test_a_client_that_only_sends_no_more_has_its_answer(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "HALF_CLOSED", 5.0)
+    gateway, raw = pair
+    half_closed = threading.Event()
+    raw.script = answer_after(half_closed)
+    with gateway.connect() as sock:
+        sock.sendall(GET)
+        sock.shutdown(socket.SHUT_WR)
+        half_closed.set()
+        read_answers(sock, 1)
+
+
+def test_who_pipelines_and_sends_no_more_has_its_answers(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "HALF_CLOSED", 5.0)
+    gateway, raw = pair
+    noticed = threading.Event()
+    has_left = protocol.Protocol._has_left
+
+    def noticing(self: protocol.Protocol) -> bool:
+        seen = has_left(self)
+        if seen:
+            self.loop.call_soon(noticed.set)  # behind what it leads to
+        return seen
+
+    monkeypatch.setattr(protocol.Protocol, "_has_left", noticing)
+    raw.script = answer_after(noticed)
+    with gateway.connect() as sock:
+        sock.sendall(GET * 2)
+        sock.shutdown(socket.SHUT_WR)
+        read_answers(sock, 2)
+
+
+def read_answers(sock: socket.socket, count: int) -> None:
+    got = b""
+    while got.count(b"\r\n\r\nok") < count:
+        got += receive(sock)

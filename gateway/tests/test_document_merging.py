@@ -1,0 +1,153 @@
+"""The services' documents become one: OpenAPI 3.1."""
+
+import json
+from typing import Any
+
+import pytest
+from openapi_spec_validator import validate
+from support.services import SigningKey, blog_service, platform_service
+
+from gateway.config import Route
+from gateway.services import merge
+
+Document = dict[str, Any]
+
+ROUTES = [
+    Route(prefix="/posts", upstream="blog", writes="signed-in"),
+    Route(prefix="/posts/archive", upstream="platform"),
+    Route(prefix="/articles", upstream="platform"),
+]
+OK: Document = {"responses": {"200": {"description": "Well"}}}
+
+
+def service(paths: Document, **schemas: Any) -> Document:
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "A service", "version": "1"},
+        "paths": paths,
+        "components": {"schemas": schemas},
+    }
+
+
+def ref(name: str) -> Document:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def getting(schema: Document) -> Document:
+    content = {"application/json": {"schema": schema}}
+    return {"get": {"responses": {"200": {"description": "Well", "content": content}}}}
+
+
+def merged(blog: Document, platform: Document) -> Document:
+    document = merge({"blog": blog, "platform": platform}, ROUTES)
+    validate(document)
+    return document
+
+
+def schema_of(document: Document, path: str) -> str:
+    content = document["paths"][path]["get"]["responses"]["200"]["content"]
+    name: str = content["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]
+    return name
+
+
+def test_nothing_to_merge_is_a_valid_document() -> None:
+    document = merge({}, ROUTES)
+    validate(document)
+    assert document["paths"] == {}
+
+
+def test_what_no_route_leads_to_is_left_out() -> None:
+    paths = {"/posts/": {"get": OK}, "/livez": {"get": OK}, "/postsX": {"get": OK}}
+    document = merged(service(paths), service({"/posts/": {"get": OK}, "/": {"get": OK}}))
+    assert list(document["paths"]) == ["/posts/"]
+
+
+def test_the_longest_prefix_decides_whose_path_is_shown() -> None:
+    mine, other = ({**OK, "summary": name} for name in ("blog", "platform"))
+    both = "/posts/archive/now"
+    document = merged(service({both: {"get": mine}}), service({both: {"get": other}}))
+    assert document["paths"][both]["get"]["summary"] == "platform"
+
+
+def test_components_of_one_name_get_their_services_name() -> None:
+    document = merged(
+        service({"/posts/": getting(ref("Page"))}, Page={"type": "object", "title": "Posts"}),
+        service({"/articles/": getting(ref("Page"))}, Page={"type": "array", "items": {}}),
+    )
+    assert schema_of(document, "/posts/") == "blog.Page"
+    assert schema_of(document, "/articles/") == "platform.Page"
+    assert document["components"]["schemas"]["blog.Page"]["title"] == "Posts"
+    assert document["components"]["schemas"]["platform.Page"]["type"] == "array"
+
+
+def test_a_services_problem_that_differs_stands_beside_the_gateways() -> None:
+    document = merged(
+        service({"/posts/": getting(ref("Problem"))}, Problem={"type": "object"}), service({})
+    )
+    assert schema_of(document, "/posts/") == "blog.Problem"
+    assert document["components"]["schemas"]["Problem"]["title"] == "Problem"
+
+
+def test_operation_ids_are_unique() -> None:
+    named: Document = {**OK, "operationId": "list"}
+    document = merged(
+        service({"/posts/": {"get": named}, "/posts/new": {"get": OK}}),
+        service({"/articles/": {"get": named}}),
+    )
+    ids = [item["get"].get("operationId") for item in document["paths"].values()]
+    assert ids == ["blog.list", None, "platform.list"]
+
+
+def test_merging_changes_none_of_its_input() -> None:
+    blog = service({"/posts/": {"post": {**OK, "operationId": "x"}}}, Page={"type": "object"})
+    before = json.dumps(blog)
+    merged(blog, service({}, Page={"type": "array"}))
+    assert json.dumps(blog) == before
+
+
+@pytest.fixture
+def document() -> Document:
+    services = {"blog": blog_service(), "platform": platform_service(SigningKey())}
+    routes = [*ROUTES, Route(prefix="/auth", upstream="platform")]
+    document = merge({name: app.openapi() for name, app in services.items()}, routes)
+    validate(document)
+    return document
+
+
+def test_one_sign_in_serves_every_service(document: Document) -> None:
+    flow = document["components"]["securitySchemes"].pop("signed-in")["flows"]["password"]
+    assert flow == {"tokenUrl": "/auth/token", "scopes": {}}
+    assert document["components"]["securitySchemes"] == {}
+    assert document["servers"] == [{"url": "/"}]
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "secured"),
+    [
+        ("/posts/", "get", False),
+        ("/posts/", "post", True),
+        ("/articles/", "get", False),
+        ("/articles/", "post", True),
+        ("/auth/token", "post", False),
+    ],
+)
+def test_operations_that_need_a_token_say_so(
+    document: Document, path: str, method: str, *, secured: bool
+) -> None:
+    operation = document["paths"][path][method]
+    assert operation["security"] == ([{"signed-in": []}] if secured else [])
+
+
+def test_errors_are_problems(document: Document) -> None:
+    for item in document["paths"].values():
+        for operation in item.values():
+            assert operation["responses"]["4XX"] == operation["responses"]["5XX"]
+            assert operation["responses"]["4XX"]["$ref"] == "#/components/responses/Problem"
+    kinds = document["components"]["responses"]["Problem"]["content"].keys()
+    assert kinds == {"application/problem+json"}
+
+
+def test_an_operation_without_responses_is_described() -> None:
+    """OpenAPI 3.1, section 4.8.10: they are not required."""
+    document = merged(service({"/posts/": {"get": {}}}), service({}))
+    assert document["paths"]["/posts/"]["get"]["responses"].keys() == {"4XX", "5XX"}

@@ -1,0 +1,86 @@
+"""Expect: 100-continue goes through to the upstream: RFC 9110, section 10.1.1."""
+
+import socket
+import threading
+import time
+
+import pytest
+from support.gateway import Pair
+from support.wire import OK, read_all, read_head, receive, upload
+
+
+def test_expect_100_continue_is_relayed(pair: Pair) -> None:
+    """RFC 9110, section 10.1.1."""
+    gateway, raw = pair
+    granted = threading.Event()
+
+    def script(sock: socket.socket, data: bytes) -> None:
+        assert data.endswith(b"\r\n\r\n")
+        assert granted.wait(5)
+        sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        assert receive(sock) == b"body"
+        sock.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + OK)
+
+    raw.script = script
+    with gateway.connect() as sock:
+        sock.sendall(upload(4, b"Expect: 100-continue"))
+        sock.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            sock.recv(1)
+        granted.set()
+        sock.settimeout(5)
+        assert read_head(sock)[0] == b"HTTP/1.1 100 Continue\r\n\r\n"
+        sock.sendall(b"body")
+        assert b" 200 " in read_head(sock)[0]
+
+
+def test_an_expectation_may_be_refused_before_the_body(pair: Pair) -> None:
+    gateway, raw = pair
+    raw.script = lambda sock, _: sock.sendall(OK.replace(b"200 OK", b"413 No"))
+    with gateway.connect() as sock:
+        sock.sendall(upload(4, b"Expect: 100-continue"))
+        head, _ = read_head(sock)
+    assert head.startswith(b"HTTP/1.1 413")
+    assert b"connection: close" in head
+
+
+def test_a_body_that_was_promised_and_not_sent_is_not_taken_from_the_next_request(
+    pair: Pair,
+) -> None:
+    """RFC 9112, section 9.3: a connection is good for more when the whole request was sent."""
+    gateway, raw = pair
+    used: list[int] = []
+
+    def script(sock: socket.socket, data: bytes) -> None:
+        used.append(id(sock))
+        if b"expect" not in data:
+            sock.sendall(OK)
+            return
+        sock.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\n")
+        time.sleep(0.05)  # so that the refusal is known before the response is whole
+        sock.sendall(b"early")
+
+    raw.script = script
+    for named in (b"X: y", b"Connection: expect"):
+        used.clear()
+        with gateway.connect() as sock:
+            sock.sendall(upload(50, b"Expect: 100-continue", named))
+            assert read_all(sock).endswith(b"early")
+        assert gateway.get("/users").body == b"ok"
+        assert used[0] != used[1]
+
+
+def test_connection_cannot_remove_the_expectation(pair: Pair) -> None:
+    """RFC 9110, section 7.6.1: the body would wait for what nobody was asked for."""
+    gateway, raw = pair
+    gateway.get("/users", b"Expect: 100-continue", b"Connection: expect", method="POST", body=b"x")
+    assert b"expect: 100-continue\r\n" in raw.requests[-1]
+
+
+def test_an_upstream_that_does_not_know_expect_gets_the_body_after_a_second(pair: Pair) -> None:
+    gateway, _ = pair
+    with gateway.connect() as sock:
+        sock.sendall(upload(4, b"Expect: 100-continue"))
+        assert read_head(sock)[0] == b"HTTP/1.1 100 Continue\r\n\r\n"
+        sock.sendall(b"body")
+        assert b" 200 " in read_head(sock)[0]

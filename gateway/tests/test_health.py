@@ -1,0 +1,71 @@
+"""Liveness asks nobody; readiness asks the upstreams."""
+
+import json
+import time
+
+import pytest
+from support.gateway import Start
+from support.upstream import RawUpstream, by_path, drip, free_port
+from support.waiting import eventually
+from support.wire import PROBLEM, Answer
+
+from gateway import services
+
+
+def test_liveness_asks_nobody(gateway: Start, upstream: RawUpstream) -> None:
+    running = gateway(upstream.url)
+    assert json.loads(running.get("/livez").body) == {"status": "up"}
+    assert running.get("/livez", method="HEAD").body == b""
+    assert upstream.requests == []
+
+
+def test_readiness_lists_the_upstreams_and_needs_one(gateway: Start, upstream: RawUpstream) -> None:
+    running = gateway(upstream.url, f"http://127.0.0.1:{free_port()}")
+    answer = running.get("/readyz")
+    assert (answer.status, answer.all(b"cache-control")) == (200, [b"no-store"])
+    assert json.loads(answer.body) == {
+        "status": "up",
+        "checks": {"blog-service": "up", "platform-service": "down"},
+    }
+    upstream.reply = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
+    eventually(lambda: running.get("/readyz").status == 503)
+    assert_not_ready(running.get("/readyz"))
+
+
+def assert_not_ready(answer: Answer) -> None:
+    assert (answer.status, answer.all(b"retry-after")) == (503, [b"1"])
+    assert answer.all(b"content-type") == PROBLEM
+    assert answer.all(b"cache-control") == [b"no-store"]
+    checks = json.loads(answer.body)["checks"]
+    assert checks == {"blog-service": "down", "platform-service": "down"}
+
+
+GARBLED = [b"garbage\r\n\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"]
+
+
+@pytest.mark.parametrize("bad", GARBLED)
+def test_a_service_that_garbles_its_readiness_is_down(
+    gateway: Start, upstream: RawUpstream, bad: bytes
+) -> None:
+    upstream.script = by_path({b"/readyz": bad})
+    assert_not_ready(gateway(upstream.url).get("/readyz"))
+
+
+def test_a_service_that_drips_its_readiness_is_down(
+    gateway: Start, upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "TIMEOUT", 0.3)
+    upstream.script = drip
+    running = gateway(upstream.url)
+    began = time.monotonic()
+    assert running.get("/readyz").status == 503
+    assert time.monotonic() - began < 3
+
+
+def test_many_readiness_checks_are_one_question(gateway: Start, upstream: RawUpstream) -> None:
+    running = gateway(upstream.url)
+    began = time.monotonic()
+    for _ in range(20):
+        running.get("/readyz")
+    if time.monotonic() - began < 1:
+        assert len(upstream.requests) == 2  # one for each upstream

@@ -1,0 +1,81 @@
+"""Connections to upstreams: reused while whole, closed in time, whole after cancellations."""
+
+import socket
+import threading
+import time
+from contextlib import suppress
+
+import pytest
+from support.gateway import Pair, Running, Start
+from support.upstream import RawUpstream
+from support.waiting import eventually
+from support.wire import GET, OK
+
+
+def test_keep_alive_connections_are_reused(pair: Pair) -> None:
+    gateway, raw = pair
+    before = raw.connections
+    for _ in range(20):
+        gateway.get("/posts")
+    assert raw.connections - before <= 2
+
+
+def test_idle_connections_are_closed_before_the_upstream_would(pair: Pair) -> None:
+    gateway, raw = pair
+    closed = threading.Event()
+
+    def script(sock: socket.socket, _: bytes) -> None:
+        sock.sendall(OK)
+        with suppress(ConnectionError):
+            if not sock.recv(1):
+                closed.set()
+        raise ConnectionError
+
+    raw.script = script
+    gateway.get("/posts")
+    assert closed.wait(3)
+
+
+def test_the_answer_on_head_and_then_on_get_of_one_connection_are_not_mixed_up(pair: Pair) -> None:
+    gateway, raw = pair
+    raw.reply = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
+    assert gateway.get("/posts", method="HEAD").status == 200
+    raw.reply = OK
+    assert gateway.get("/posts").body == b"ok"
+    raw.reply = OK + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
+    assert gateway.get("/posts").body == b"ok"
+    raw.reply = OK
+    eventually(lambda: gateway.get("/posts").body == b"ok")
+
+
+def test_cancelled_requests_leave_the_pool_whole(gateway: Start, upstream: RawUpstream) -> None:
+    cancel_many(gateway(upstream.url), upstream, 300)
+
+
+@pytest.mark.slow
+def test_5000_cancelled_requests_leave_the_pool_whole(
+    gateway: Start, upstream: RawUpstream
+) -> None:
+    cancel_many(gateway(upstream.url), upstream, 5000)
+
+
+def cancel_many(running: Running, upstream: RawUpstream, times: int) -> None:
+    def script(sock: socket.socket, _: bytes) -> None:
+        time.sleep(0.015)
+        sock.sendall(OK)
+
+    upstream.script = script
+    for start in range(0, times, 50):
+        socks = [running.connect() for _ in range(50)]
+        for index, sock in enumerate(socks):
+            sock.sendall(GET)
+            time.sleep((start + index) % 4 / 5000)
+            if index >= 10:
+                socks[index - 10].close()
+        for sock in socks:
+            sock.close()
+    upstream.script = None
+    began = time.monotonic()
+    assert [running.get("/posts").status for _ in range(50)] == [200] * 50
+    assert time.monotonic() - began < 1
+    eventually(lambda: running.in_flight == 0)

@@ -1,0 +1,55 @@
+"""The gateway's own refusals and failures are problems: RFC 9457."""
+
+import json
+from typing import Any
+
+import pytest
+from support.gateway import Start
+from support.upstream import RawUpstream
+from support.wire import PROBLEM
+
+
+@pytest.mark.parametrize(("path", "status"), [("/nope", 404), ("/livez", 405)])
+def test_the_gateway_s_own_refusals_are_problems(
+    gateway: Start, upstream: RawUpstream, path: str, status: int
+) -> None:
+    """RFC 9457."""
+    answer = gateway(upstream.url).get(f"{path}?q", b"X-Request-ID: mine", method="POST")
+    problem = json.loads(answer.body)
+    assert list(problem) == ["type", "title", "status", "detail", "instance", "request_id"]
+    assert (problem["status"], problem["instance"], problem["request_id"]) == (status, path, "mine")
+    if status == 405:
+        assert answer.all(b"allow")
+
+
+def test_an_unexpected_error_is_a_problem_that_tells_nothing(
+    gateway: Start, upstream: RawUpstream, capfd: pytest.CaptureFixture[str]
+) -> None:
+    running = gateway(upstream.url)
+
+    async def fail(*_: Any) -> None:
+        raise RuntimeError("secret")
+
+    running.app.limiter.check = fail  # type: ignore[method-assign,assignment]
+    object.__setattr__(running.app.settings, "rate_limit", "on")
+    answer = running.get("/posts")
+    assert answer.status == 500
+    assert b"secret" not in answer.body
+    assert "secret" not in "".join(
+        line for line in capfd.readouterr().out.splitlines() if "{" in line
+    )
+
+
+def test_an_unexpected_error_of_a_page_is_a_problem_too(
+    gateway: Start, upstream: RawUpstream
+) -> None:
+    running = gateway(upstream.url)
+
+    async def fail(*_: Any) -> None:
+        raise RuntimeError("secret")
+
+    running.app.services.statuses = fail  # type: ignore[assignment]
+    for path in ("/", "/readyz"):
+        answer = running.get(path)
+        assert (answer.status, answer.all(b"content-type")) == (500, PROBLEM)
+        assert json.loads(answer.body)["detail"] == "Something went wrong here."

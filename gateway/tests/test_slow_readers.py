@@ -1,0 +1,94 @@
+"""Clients that do not read their responses hold nothing for long."""
+
+import socket
+import threading
+from contextlib import suppress
+
+import pytest
+from support.gateway import Running, Start
+from support.upstream import RawUpstream, hang, send_and_close
+from support.waiting import eventually
+from support.wire import GET
+
+
+@pytest.fixture
+def impatient(gateway: Start, upstream: RawUpstream) -> Running:
+    limits = {"client": {"keep_alive": 0.3, "send_timeout": 0.5}}
+    return gateway(upstream.url, limits=limits)
+
+
+def narrow(running: Running) -> socket.socket:
+    """Connect so that little fits between the gateway and a client that reads nothing."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.connect(("127.0.0.1", running.port))
+    eventually(lambda: running.connections)
+    (connection,) = running.connections
+    inner = connection.transport.get_extra_info("socket")
+    inner.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    return sock
+
+
+def test_an_idle_client_that_left_a_rest_unread_is_closed(
+    impatient: Running, upstream: RawUpstream
+) -> None:
+    upstream.reply = b"HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n" + b"x" * 20_000
+    with narrow(impatient) as sock:
+        (connection,) = impatient.connections
+        while not connection.transport.get_write_buffer_size():
+            before = len(upstream.requests)
+            sock.sendall(GET)
+            eventually(lambda: len(upstream.requests) > before)  # noqa: B023 - called at once
+            eventually(lambda: connection.cycle.response_complete)
+        eventually(lambda: not impatient.connections)
+
+
+def test_a_client_that_does_not_read_a_response_that_broke_off_is_closed(
+    impatient: Running, upstream: RawUpstream
+) -> None:
+    upstream.script = send_and_close(
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"x" * 50_000
+    )
+    with narrow(impatient) as sock:
+        sock.sendall(GET)
+        eventually(lambda: upstream.requests)
+        eventually(lambda: not impatient.connections)
+
+
+def test_a_response_that_nobody_took_does_not_block_who_comes_next(
+    impatient: Running, upstream: RawUpstream
+) -> None:
+    sent = threading.Event()
+
+    def script(sock: socket.socket, _: bytes) -> None:
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 220000\r\n\r\n" + b"x" * 150_000)
+        eventually(lambda: any(it.flow.write_paused for it in impatient.connections))
+        sock.sendall(b"x" * 70_000)  # which nobody takes, and more than is read ahead
+        sent.set()
+
+    upstream.script = script
+    with narrow(impatient) as sock:
+        sock.sendall(GET)
+        assert sent.wait(5)
+        eventually(lambda: not impatient.connections)  # the client has been given up
+    upstream.script = None
+    assert impatient.get("/posts").body == b"ok"
+
+
+def test_a_client_that_takes_nothing_is_left(gateway: Start, upstream: RawUpstream) -> None:
+    ended = threading.Event()
+
+    def script(sock: socket.socket, _: bytes) -> None:
+        with suppress(OSError):
+            sock.sendall(
+                b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n" + b"x" * 50_000_000
+            )
+            hang(sock, b"")
+        ended.set()
+        raise ConnectionError
+
+    upstream.script = script
+    running = gateway(upstream.url, limits={"client": {"send_timeout": 0.3}})
+    with running.connect() as sock:
+        sock.sendall(GET)
+        assert ended.wait(5)

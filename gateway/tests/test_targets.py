@@ -1,0 +1,134 @@
+"""Path and query are forwarded byte for byte; nothing leaves its prefix: RFC 3986."""
+
+import time
+
+import pytest
+from support.gateway import Pair
+from support.wire import PROBLEM
+
+from gateway.heads import is_unsafe
+
+TARGETS = [
+    "/posts",
+    "/posts/",
+    "/posts/1",
+    "/posts//1",
+    "/posts/a%2Fb",
+    "/posts/a%2fb",
+    "/posts/%20",
+    "/posts/a+b;c=d,e",
+    "/posts/%3Fx",
+    "/posts/%23",
+    "/posts/%FF%fe",
+    "/posts/%E4%B8%AD",
+    "/posts/...",
+    "/posts/.hidden",
+    "/posts/a..b",
+    "/posts/%25",
+    "/posts/%zz",
+    "/posts/:@!$&'()*~",
+    "/posts?a=1&a=2&b",
+    "/posts?a=%20+%2B;c",
+    "/posts?=&&=",
+    "/posts?q=../..",
+    "/posts?x=%00",
+    "/posts?x=%FF",
+    "/posts?x?y=/z?",
+    '/posts?q="<>{}|^`',
+    "/.well-known/jwks.json",
+    "/users/a%40b",
+]
+
+
+@pytest.mark.parametrize("path", TARGETS)
+def test_the_target_is_forwarded_byte_for_byte(pair: Pair, path: str) -> None:
+    gateway, raw = pair
+    assert gateway.get(path).status == 200
+    assert raw.target == path.encode()
+
+
+ESCAPES = [
+    "/posts/../users",
+    "/posts/..",
+    "/posts/.",
+    "/posts/./1",
+    "/posts/%2e%2e/users",
+    "/posts/%2E./users",
+    "/posts/.%2e/users",
+    "/posts/%2e",
+    "/posts%2f..%2fusers",
+    "/posts/..%2fusers",
+    "/posts/%252e%252e/users",
+    "/posts/%25252e%25252e/users",
+    "/posts/..;/users",
+    "/posts/..;x=y/users",
+    "/posts/%c0%ae%c0%ae/users",
+    "/posts/%c0%ae%c0%ae%c0%afusers",
+    "/posts/..\\users",
+    "/posts\\..\\users",
+    "/posts/%5c..%5cusers",
+    "/posts/1%5C",
+    "/posts/%00",
+    "/posts/1%2500",
+    "/../posts",
+    "/posts/1#x",
+    "/posts/%0A",
+    "/posts/%0d%0aX:%20y",
+    "/posts/%1f",
+    "/posts/%7F",
+    "/posts/1%250a",
+    "/auth/token%0A",
+    "/livez%0A",
+    "/%0A",
+    "/posts/%25252525",
+]
+
+
+@pytest.mark.parametrize("path", ESCAPES)
+def test_nothing_leaves_its_prefix(pair: Pair, path: str) -> None:
+    """RFC 3986, section 5.2.4, for every spelling that someone behind might undo."""
+    gateway, raw = pair
+    answer = gateway.get(path)
+    assert answer.status == 400
+    assert answer.all(b"content-type") == PROBLEM
+    assert raw.requests == []
+
+
+def test_a_path_encoded_again_and_again_costs_next_to_nothing() -> None:
+    began = time.perf_counter()
+    assert all(is_unsafe(b"/posts/%" + b"25" * 4080) for _ in range(100))
+    assert time.perf_counter() - began < 0.3
+
+
+@pytest.mark.parametrize(
+    "path", ["/postsX", "/post", "/posts%2f1", "//posts", "/POSTS", "/%70osts"]
+)
+def test_a_prefix_matches_whole_segments_as_they_are_spelt(pair: Pair, path: str) -> None:
+    gateway, raw = pair
+    assert gateway.get(path).status == 404
+    assert raw.requests == []
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        (b"http://other.example:81/posts/1?a=b", b"/posts/1?a=b"),
+        (b"HTTPS://other.example:81/users", b"/users"),
+    ],
+)
+def test_an_absolute_target_chooses_the_host_but_not_the_upstream(
+    pair: Pair, url: bytes, expected: bytes
+) -> None:
+    """RFC 9112, section 3.2.2."""
+    gateway, raw = pair
+    gateway.send(b"GET " + url + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    assert raw.target == expected
+    assert raw.all(b"host") == raw.all(b"x-forwarded-host") == [b"other.example:81"]
+
+
+@pytest.mark.parametrize("host", [b"evil.example", b"127.0.0.1:1", b"[::1]:80", b"A-b_c.d.:9"])
+def test_the_host_is_passed_on_and_chooses_nothing(pair: Pair, host: bytes) -> None:
+    gateway, raw = pair
+    head = b"GET /posts HTTP/1.1\r\nHost: " + host + b"\r\nConnection: close\r\n\r\n"
+    assert gateway.send(head).status == 200
+    assert raw.all(b"host") == [host]

@@ -1,0 +1,47 @@
+"""An upstream that takes no connection is 503 with Retry-After."""
+
+import time
+from contextlib import closing
+
+import pytest
+from support.gateway import Start
+from support.upstream import RawUpstream, free_port, taking_no_connection
+from support.waiting import eventually
+from support.wire import PROBLEM
+
+
+def test_a_refusing_upstream_is_503_with_retry_after(gateway: Start, upstream: RawUpstream) -> None:
+    running = gateway(f"http://127.0.0.1:{free_port()}", upstream.url)
+    for method in ("GET", "POST"):
+        answer = running.get("/posts", method=method, body=b"x")
+        assert (answer.status, answer.all(b"content-type")) == (503, PROBLEM)
+        assert answer.all(b"retry-after") == [b"1"]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_an_upstream_that_takes_no_connection_in_time_is_503(
+    gateway: Start, upstream: RawUpstream, method: str
+) -> None:
+    with taking_no_connection() as port:
+        limits = {"defaults": {"connect_timeout": 0.2}}
+        running = gateway(f"http://127.0.0.1:{port}", upstream.url, limits=limits)
+        began = time.monotonic()
+        answer = running.get("/posts", method=method, body=b"x")
+        assert (answer.status, answer.all(b"retry-after")) == (503, [b"1"])
+        assert time.monotonic() - began < 1.5
+
+
+@pytest.mark.parametrize("url", ["http://nowhere.invalid:80", "http://no..name", "http://a:0"])
+def test_an_unknown_upstream_is_503(gateway: Start, upstream: RawUpstream, url: str) -> None:
+    running = gateway(url, upstream.url)
+    assert running.get("/posts").status == 503
+
+
+def test_an_upstream_that_comes_back_is_asked_again_within_a_second(
+    gateway: Start, upstream: RawUpstream
+) -> None:
+    port = free_port()
+    running = gateway(f"http://127.0.0.1:{port}", upstream.url)
+    assert running.get("/posts").status == 503
+    with closing(RawUpstream(port=port)):
+        eventually(lambda: running.get("/posts").status == 200, seconds=1)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -25,12 +25,6 @@ T = TypeVar("T")
 
 PATIENCE = 10  # seconds until a request that the database keeps waiting is answered with 503
 
-# A transaction that only reads sees one snapshot, and takes no lock that a writer waits for.
-READ_ONLY: dict[str, dict[str, Any]] = {
-    "sqlite": {"read_only": True},
-    "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
-}
-
 
 class Database:
     """An engine, its sessions, and the threads in which their transactions run.
@@ -44,7 +38,8 @@ class Database:
         self.engine = engine
         self.migrations = migrations
         self._head = ScriptDirectory.from_config(self.alembic_config()).get_current_head()
-        snapshots = engine.execution_options(**READ_ONLY[engine.dialect.name])
+        # Such a transaction sees one snapshot, and takes no lock that a writer waits for.
+        snapshots = engine.execution_options(read_only=True)
         self._threads = (
             ThreadPoolExecutor(readers, "reader"),
             ThreadPoolExecutor(writers, "writer"),
@@ -101,8 +96,10 @@ async def in_transaction(
     """
 
     def transact() -> T:
-        with db, db.begin():
-            return work(db, *args, **kwargs)
+        with db:  # which rolls back at the end whatever is not committed
+            result = work(db, *args, **kwargs)
+            db.commit()
+            return result
 
     in_this_context = copy_context().run  # so that log lines of the thread have the request's id
     async with asyncio.timeout(PATIENCE):

@@ -1,29 +1,34 @@
 """Pages of a list, by keyset: a deep page costs what the first one costs."""
 
-from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import Request, Response
-from sqlalchemy import RowMapping, Select
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import ColumnElement, Select
+from sqlalchemy.orm import Session
 
 from chassis.schemas import Page
 
 MAX_CHARACTERS = 500_000  # of a page's texts, so that many clients at once cannot fill the memory
 
-Query = TypeVar("Query", bound=Select[*tuple[Any, ...]])
+Row = dict[str, Any]
 
 
-def paginate(query: Query, key: InstrumentedAttribute[int], page: Page) -> Query:
-    """Order a query by its key and limit it to the page, and one row more if there are more."""
+def fetch_page(
+    db: Session, query: Select[*tuple[Any, ...]], key: ColumnElement[int], page: Page
+) -> list[Row]:
+    """Return the rows of the page by ascending key, and one row more if there are more.
+
+    The rows are dicts: pydantic validates a dict several times faster than any other mapping.
+    """
     query = query.order_by(key).limit(page.limit + 1)
-    return query.offset(page.skip) if page.after is None else query.where(key > page.after)
+    query = query.offset(page.skip) if page.after is None else query.where(key > page.after)
+    result = db.execute(query)
+    names = tuple(result.keys())
+    return [dict(zip(names, row, strict=True)) for row in result]
 
 
-def link_next_page(
-    request: Request, response: Response, page: Page, found: Sequence[RowMapping]
-) -> Sequence[RowMapping]:
+def link_next_page(request: Request, response: Response, page: Page, found: list[Row]) -> list[Row]:
     """Return the rows of the page. If more were found, set Link to what follows (RFC 8288)."""
     shown = found[: _length(found, page.limit)]
     if len(shown) < len(found):
@@ -33,7 +38,7 @@ def link_next_page(
     return shown
 
 
-def _length(found: Sequence[RowMapping], limit: int) -> int:
+def _length(found: list[Row], limit: int) -> int:
     """Return how many rows make the page: fewer than the limit where their texts are long."""
     size = 0
     for index, row in enumerate(found[:limit]):

@@ -16,7 +16,7 @@ WAL_SECONDS = 5
 
 
 def make_sqlite_engine(url: URL, connections: int) -> Engine:
-    """Return an engine whose transactions begin as writers, unless they are READ_ONLY."""
+    """Return an engine whose transactions begin as writers, unless they are read-only."""
     engine = create_engine(
         url,
         module=_newest_sqlite(),
@@ -72,4 +72,5 @@ def _begin(connection: Connection) -> None:
     # A transaction that begins as a reader and then writes fails at once if another one wrote in
     # between. A transaction that begins as a writer waits for its turn.
     is_read_only = connection.get_execution_options().get("read_only")
-    connection.exec_driver_sql("BEGIN" if is_read_only else "BEGIN IMMEDIATE")
+    driver: Any = connection.connection.driver_connection
+    driver.execute("BEGIN" if is_read_only else "BEGIN IMMEDIATE")

@@ -1,24 +1,34 @@
 """All database logic. Nothing here commits: the transaction ends where the route ends."""
 
-from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, false, func, or_, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Select,
+    Subquery,
+    false,
+    func,
+    or_,
+    select,
+    union_all,
+)
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session, aliased, joinedload
+from sqlalchemy.orm import Session, joinedload
 
 from chassis.errors import ForbiddenError, NotFoundError, UnauthorizedError
-from chassis.pagination import paginate
+from chassis.pagination import Row, fetch_page
 from chassis.schemas import Page
 from platform_service.errors import EmailTakenError
 from platform_service.models import Article, User
 from platform_service.schemas import ArticleCreate, ArticlePage, ArticleUpdate
 
-# What a list shows of a user. Columns, not entities: a row costs a fraction of an object.
-USER_COLUMNS = (User.id, User.email, User.is_active, User.created_at)
+# A list is only shown, and a row of a table costs a fraction of an entity.
+users = User.__table__
+articles = Article.__table__
 
-PUBLISHED = Article.is_published.is_(True)
-DRAFT = Article.is_published.is_(False)
+PUBLISHED = articles.c.is_published.is_(True)
+DRAFT = articles.c.is_published.is_(False)
 
 
 def get_caller(db: Session, user_id: int) -> User:
@@ -36,9 +46,10 @@ def find_caller(db: Session, user_id: int | None) -> User | None:
     return None if user_id is None else get_caller(db, user_id)
 
 
-def list_users(db: Session, page: Page) -> Sequence[RowMapping]:
+def list_users(db: Session, page: Page) -> list[Row]:
     """Return the users of the page by ascending id, and one more if there are more."""
-    return db.execute(paginate(select(*USER_COLUMNS), User.id, page)).mappings().all()
+    query = select(users.c.id, users.c.email, users.c.is_active, users.c.created_at)
+    return fetch_page(db, query, users.c.id, page)
 
 
 def count_users(db: Session) -> int:
@@ -70,20 +81,21 @@ def create_user(db: Session, email: str, hashed_password: str) -> User:
     return user
 
 
-def list_articles(db: Session, page: ArticlePage, caller: User | None) -> Sequence[RowMapping]:
+def list_articles(db: Session, page: ArticlePage, caller: User | None) -> list[Row]:
     """Return the articles of the page by ascending id, and one more if there are more."""
     if caller and page.is_published is None and page.owner_id is None:
-        article = _published_and_own_drafts(page, caller)
-        query = _shown(article)
+        source: FromClause = _published_and_own_drafts(page, caller)
+        conditions = []
     else:
-        article = Article
-        query = _shown(article).where(*_conditions(page, caller))
-    return db.execute(paginate(query, article.id, page)).mappings().all()
+        source, conditions = articles, _conditions(page, caller)
+    query = select(source, users.c.email.label("owner_email")).where(*conditions)
+    query = query.join(users, users.c.id == source.c.owner_id)
+    return fetch_page(db, query, source.c.id, page)
 
 
 def count_articles(db: Session, page: ArticlePage, caller: User | None) -> int:
     """Return how many articles the filters select, whatever the page."""
-    query = select(func.count(Article.id)).where(*_conditions(page, caller))
+    query = select(func.count(articles.c.id)).where(*_conditions(page, caller))
     return db.scalars(query).one()
 
 
@@ -130,23 +142,10 @@ def _get_own_article(db: Session, article_id: int, caller: User) -> Article:
     return article
 
 
-def _shown(article: type[Article]) -> Select[*tuple[Any, ...]]:
-    """Return the query of what a list shows of these articles: columns, as above."""
-    return select(
-        article.id,
-        article.title,
-        article.content,
-        article.is_published,
-        article.owner_id,
-        article.created_at,
-        User.email.label("owner_email"),
-    ).join(User, User.id == article.owner_id)
-
-
 def _conditions(page: ArticlePage, caller: User | None) -> list[ColumnElement[bool]]:
     """Return the conditions of a list, each combination by columns that an index has."""
-    conditions = [Article.owner_id == page.owner_id] if page.owner_id is not None else []
-    own = Article.owner_id == caller.id if caller else false()
+    conditions = [articles.c.owner_id == page.owner_id] if page.owner_id is not None else []
+    own = articles.c.owner_id == caller.id if caller else false()
     if page.is_published is False:
         return [*conditions, DRAFT, own]
     if page.is_published or caller is None:
@@ -156,17 +155,16 @@ def _conditions(page: ArticlePage, caller: User | None) -> list[ColumnElement[bo
     return conditions if page.owner_id == caller.id else [*conditions, PUBLISHED]
 
 
-def _published_and_own_drafts(page: ArticlePage, caller: User) -> type[Article]:
+def _published_and_own_drafts(page: ArticlePage, caller: User) -> Subquery:
     """Return both lists as one. Each has the order of an index, so that a page costs a page.
 
     A single list with OR would be sorted, or would read every draft of everybody.
     """
 
     def first(*conditions: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
-        rows = select(Article.__table__).where(*conditions).order_by(Article.id)
+        rows = select(articles).where(*conditions).order_by(articles.c.id)
         if page.after is not None:
-            rows = rows.where(Article.id > page.after)
+            rows = rows.where(articles.c.id > page.after)
         return select(rows.limit(page.skip + page.limit + 1).subquery())
 
-    both = union_all(first(PUBLISHED), first(DRAFT, Article.owner_id == caller.id))
-    return aliased(Article, both.subquery())
+    return union_all(first(PUBLISHED), first(DRAFT, articles.c.owner_id == caller.id)).subquery()

@@ -1,16 +1,14 @@
 """Posts."""
 
-from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from sqlalchemy import RowMapping
 
 from blog_service import crud
 from blog_service.database import Db
 from blog_service.models import Post
 from blog_service.schemas import PostCreate, PostId, PostOut, PostPage, PostUpdate
-from chassis.pagination import link_next_page
+from chassis.pagination import Row, link_next_page
 from chassis.requests import NO_QUERY
 from chassis.routes import Route
 
@@ -20,7 +18,7 @@ router = APIRouter(prefix="/posts", tags=["posts"], route_class=Route)
 @router.get("/", response_model=list[PostOut])
 def list_posts(
     page: Annotated[PostPage, Query()], db: Db, request: Request, response: Response
-) -> Sequence[RowMapping]:
+) -> list[Row]:
     """List posts by ascending id; `Link: …; rel="next"` leads on when there are more."""
     if page.count:
         response.headers["X-Total-Count"] = str(crud.count_posts(db, page))

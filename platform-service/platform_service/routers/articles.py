@@ -1,12 +1,10 @@
 """Articles."""
 
-from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from sqlalchemy import RowMapping
 
-from chassis.pagination import link_next_page
+from chassis.pagination import Row, link_next_page
 from chassis.requests import NO_QUERY
 from chassis.routes import Route
 from platform_service import crud
@@ -31,7 +29,7 @@ def list_articles(
     db: Db,
     request: Request,
     response: Response,
-) -> Sequence[RowMapping]:
+) -> list[Row]:
     """List published articles, and the caller's own drafts, by ascending id."""
     caller = crud.find_caller(db, caller_id)
     if page.count:

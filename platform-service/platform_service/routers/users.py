@@ -1,14 +1,12 @@
 """Users."""
 
-from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from sqlalchemy import RowMapping
 from sqlalchemy.orm import Session
 
 from chassis.database import in_transaction
-from chassis.pagination import link_next_page
+from chassis.pagination import Row, link_next_page
 from chassis.requests import NO_QUERY
 from chassis.routes import Route
 from chassis.schemas import Page
@@ -44,7 +42,7 @@ def list_users(
     db: Db,
     request: Request,
     response: Response,
-) -> Sequence[RowMapping]:
+) -> list[Row]:
     """List users by ascending id; `Link: …; rel="next"` leads on when there are more."""
     crud.get_caller(db, caller_id)
     if page.count:

@@ -1,7 +1,7 @@
 """Makes .venv/ with all that the project needs, then runs a command in it.
 
-    python3 local/bootstrap.py                        only makes it
-    python3 local/bootstrap.py python local/run.py    makes it, then runs the command in the root
+    python3 scripts/bootstrap.py                        only makes it
+    python3 scripts/bootstrap.py python local/run.py    makes it, then runs the command in the root
 
 Needs Python >= 3.11 and nothing else. A second run does nothing until requirements-dev.txt changes.
 """
@@ -17,8 +17,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-
-from die_with_parent import end_with_make
 
 if sys.version_info < (3, 11):  # noqa: UP036 - an older Python is the very case to speak about
     sys.exit(
@@ -37,7 +35,7 @@ INSTALLER_SETTINGS = {"UV_PYTHON_DOWNLOADS": "never", "PIP_USER": "0", "PIP_RETR
 
 def main() -> None:
     """Make the environment if it is not up to date; run the command given, if any."""
-    end_with_make()
+    parent = os.getppid()
     try:
         with one_at_a_time():
             if not is_up_to_date():
@@ -46,6 +44,8 @@ def main() -> None:
         sys.exit("\nInterrupted: the next run begins again.")
     except OSError as error:
         sys.exit(f"The environment could not be made in {VENV}: {error.strerror}.")
+    if "MAKELEVEL" in os.environ and os.getppid() != parent:
+        sys.exit("make has ended meanwhile.")
     if sys.argv[1:]:
         run_inside(sys.argv[1:])
 

@@ -13,7 +13,7 @@ from parts import PACKAGES, ROOT, docker_answers, heading, run
 RUFF = [sys.executable, "-m", "ruff"]
 HADOLINT = str(Path(sys.executable).with_name("hadolint"))
 MYPY = [sys.executable, "-m", "mypy", "--strict", "--config-file", str(ROOT / "pyproject.toml")]
-TYPED_FOLDERS = (*PACKAGES, "local", "tests-e2e")
+TYPED_FOLDERS = (*PACKAGES, "local", "scripts", "tests-e2e")
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from parts import PACKAGES, ROOT, docker_answers, heading, run
 
 PYTEST = [sys.executable, "-m", "pytest"]
 COVERAGE = ["--cov-branch", "--cov-report=term:skip-covered", "--cov-fail-under=95"]
+FOLDERS = ("local", "scripts")
 NO_TESTS_COLLECTED = 5
 
 
@@ -34,8 +35,9 @@ def main() -> None:
 def test_on_this_python() -> list[str]:
     for part, package in PACKAGES.items():
         suite(part, [*PYTEST, "-m", "not slow", f"--cov={package}", *COVERAGE], part)
-    suite("local", PYTEST, "local")
-    return [f"{name} on Python {platform.python_version()}" for name in (*PACKAGES, "local")]
+    for folder in FOLDERS:
+        suite(folder, PYTEST, folder)
+    return [f"{name} on Python {platform.python_version()}" for name in (*PACKAGES, *FOLDERS)]
 
 
 def test_slowly() -> list[str]:

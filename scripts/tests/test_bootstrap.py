@@ -15,15 +15,14 @@ UNREACHABLE = {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_FIND_LIN
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """A tree with nothing but what the environment is made from."""
-    (tmp_path / "local").mkdir()
-    for script in ("bootstrap.py", "die_with_parent.py"):
-        shutil.copy(ROOT / "local" / script, tmp_path / "local")
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(ROOT / "scripts" / "bootstrap.py", tmp_path / "scripts")
     shutil.copy(ROOT / "requirements-dev.txt", tmp_path)
     return tmp_path
 
 
 def bootstrap(root: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    script = [sys.executable, str(root / "local" / "bootstrap.py"), *command]
+    script = [sys.executable, str(root / "scripts" / "bootstrap.py"), *command]
     environment = {**os.environ, **UNREACHABLE}
     return subprocess.run(script, env=environment, capture_output=True, text=True, check=False)
 

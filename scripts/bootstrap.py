@@ -62,8 +62,8 @@ def one_at_a_time():  # type: ignore[no-untyped-def]  # noqa: ANN201
 
 
 def wanted_stamp() -> str:
-    """What .venv is made from: a change of any of it makes it anew."""
-    made_from = f"{REQUIREMENTS.read_text()}{sys.version}{ROOT}"
+    """Return the digest of what .venv is made from; a change of any of it makes it anew."""
+    made_from = f"{REQUIREMENTS.read_text()}{Path(__file__).read_text()}{sys.version}{ROOT}"
     return hashlib.sha256(made_from.encode()).hexdigest()
 
 
@@ -80,7 +80,14 @@ def make_environment() -> None:
         sys.exit(f"The virtual environment {VENV} could not be made: the reason is above.")
     if not (install_with_uv() or install_with_pip()):
         sys.exit("The packages could not be installed (is the package index reachable?).")
+    find_chassis()
     STAMP.write_text(wanted_stamp())
+
+
+def find_chassis() -> None:
+    """Have the environment's Python find the chassis, which is copied or found, never installed."""
+    [packages] = VENV.glob("lib/python3*/site-packages")
+    (packages / "inkwell.pth").write_text(f"{ROOT / 'chassis'}\n")
 
 
 def install_with_uv() -> bool:

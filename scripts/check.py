@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 
 import requirements
-from parts import PACKAGES, ROOT, docker_answers, heading, run
+from parts import IMAGES, PACKAGES, ROOT, docker_answers, heading, run
 
 RUFF = [sys.executable, "-m", "ruff"]
-HADOLINT = str(Path(sys.executable).with_name("hadolint"))
+# DL3022 takes the build context `chassis` for a stage that is missing.
+HADOLINT = [str(Path(sys.executable).with_name("hadolint")), "--ignore", "DL3022"]
 MYPY = [sys.executable, "-m", "mypy", "--strict", "--config-file", str(ROOT / "pyproject.toml")]
 TYPED_FOLDERS = (*PACKAGES, "local", "scripts", "tests-e2e")
 
@@ -23,7 +24,7 @@ def main() -> None:
         "lint": run([*RUFF, "check", "."]) == 0,
         **{f"types of {folder}": types_hold(folder) for folder in TYPED_FOLDERS},
         "types of benchmarks": types_of_benchmarks_hold(),
-        "Dockerfiles": run([HADOLINT, *dockerfiles()]) == 0,
+        "Dockerfiles": run([*HADOLINT, *dockerfiles()]) == 0,
         "compose": compose_holds(),
         "requirements": requirements_hold(),
     }
@@ -33,17 +34,21 @@ def main() -> None:
 
 
 def types_hold(folder: str) -> bool:
-    """Each folder on its own, for several have a tests/conftest.py; tests import their helpers."""
-    return run([*MYPY, "."], ROOT / folder, {**os.environ, "MYPYPATH": "tests"}) == 0
+    """Check a folder on its own, since several have a tests/conftest.py."""
+    return mypy(".", ROOT / folder, "tests", "../chassis")
 
 
 def types_of_benchmarks_hold() -> bool:
-    """They are a package, and import scripts of local/."""
-    return run([*MYPY, "benchmarks"], ROOT, {**os.environ, "MYPYPATH": "local"}) == 0
+    """Check the package `benchmarks`, which imports from local/ as well."""
+    return mypy("benchmarks", ROOT, "local", "chassis")
+
+
+def mypy(target: str, folder: Path, *imported: str) -> bool:
+    return run([*MYPY, target], folder, {**os.environ, "MYPYPATH": ":".join(imported)}) == 0
 
 
 def dockerfiles() -> list[str]:
-    return [f"{part}/Dockerfile" for part in PACKAGES]
+    return [f"{part}/Dockerfile" for part in IMAGES]
 
 
 def compose_holds() -> bool:

@@ -1,13 +1,14 @@
 """Locks every requirements file with hashes: `make lock`. Options go to uv, e.g. --upgrade.
 
-requirements-dev.txt at the root holds all that development needs. It is locked first and bounds
-the parts' files, so that a package has one version everywhere. In a part's folder,
-requirements.txt is what it runs with, and requirements-test.txt what its tests need besides.
+requirements-dev.txt in the root folder has everything that development needs. It is locked first
+and constrains the others, so that each package has one version everywhere. local/requirements.txt
+is what `make run` installs. In the folder of a part that has an image, requirements.txt is what
+the part runs with, and requirements-test.txt is what its tests add.
 """
 
 import sys
 
-from parts import PACKAGES, ROOT, run
+from parts import CHASSIS, IMAGES, PACKAGES, ROOT, SERVICES, run
 
 COMPILE = [
     *(sys.executable, "-m", "uv", "pip", "compile", "--quiet"),
@@ -16,21 +17,28 @@ COMPILE = [
     *("--custom-compile-command", "make lock"),
     *sys.argv[1:],
 ]
+PROJECTS = [f"{part}/pyproject.toml" for part in PACKAGES]
+DATABASE = ["--extra", "database"]  # of the chassis
 
 
 def main() -> None:
-    """Lock the root's file, then the parts'."""
-    projects = [f"{part}/pyproject.toml" for part in PACKAGES]
-    groups = [f"--group={project}:test" for project in projects]
-    lock(".", "requirements-dev.txt", [*projects, *groups, "requirements-dev.in"])
-    for part in PACKAGES:
-        bound = ["--constraint", "../requirements-dev.txt"]
-        lock(part, "requirements.txt", ["pyproject.toml", *bound])
-        lock(part, "requirements-test.txt", ["--group", "test", "-c", "requirements.txt", *bound])
+    """Lock the root's file, then the others."""
+    groups = [f"--group={project}:test" for project in PROJECTS]
+    inputs = ["requirements-dev.in", "local/requirements.in"]
+    lock(".", "requirements-dev.txt", [*PROJECTS, *DATABASE, *groups, *inputs])
+    constrained = ["--constraint", "../requirements-dev.txt"]
+    projects = [f"../{project}" for project in PROJECTS]
+    lock("local", "requirements.txt", [*projects, *DATABASE, "requirements.in", *constrained])
+    for part in IMAGES:
+        extra = DATABASE if part in SERVICES else []
+        projects = [f"../{CHASSIS}/pyproject.toml", "pyproject.toml"]
+        lock(part, "requirements.txt", [*projects, *extra, *constrained])
+        tests = ["--group", "test", "--constraint", "requirements.txt"]
+        lock(part, "requirements-test.txt", [*tests, *constrained])
 
 
 def lock(folder: str, output: str, inputs: list[str]) -> None:
-    """Lock one file; what it holds already stays unless that no longer fits."""
+    """Lock one file. The versions in it stay where they still fit."""
     if run([*COMPILE, *inputs, "--output-file", output], ROOT / folder) != 0:
         sys.exit(f"{folder}/{output} could not be locked: the reason is above.")
 

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = {
-    "blog-service": "blog_service",
-    "platform-service": "platform_service",
-    "gateway": "gateway",
-}
+# Each part is a folder with its import package. The chassis is copied into the others' images.
+CHASSIS = "chassis"
+SERVICES = {"blog-service": "blog_service", "platform-service": "platform_service"}
+IMAGES = {**SERVICES, "gateway": "gateway"}
+PACKAGES = {CHASSIS: "chassis", **IMAGES}
 
 
 def project(part: str) -> dict[str, Any]:
-    """What the part's pyproject.toml says."""
+    """Return the part's pyproject.toml."""
     return tomllib.loads((ROOT / part / "pyproject.toml").read_text())
 
 
@@ -34,7 +34,7 @@ def heading(text: str) -> None:
 
 
 def docker_answers() -> bool:
-    """Whether a Docker engine with compose answers."""
+    """Return whether a Docker engine with compose answers."""
     return all(
         succeeds(command) for command in (["docker", "info"], ["docker", "compose", "version"])
     )

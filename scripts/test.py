@@ -9,10 +9,11 @@ import os
 import platform
 import sys
 
-from parts import PACKAGES, ROOT, docker_answers, heading, run
+from parts import IMAGES, PACKAGES, ROOT, docker_answers, heading, run
 
 PYTEST = [sys.executable, "-m", "pytest"]
 COVERAGE = ["--cov-branch", "--cov-report=term:skip-covered", "--cov-fail-under=95"]
+BUILD = ["docker", "build", "--build-context", "chassis=chassis"]
 FOLDERS = ("local", "scripts")
 NO_TESTS_COLLECTED = 5
 
@@ -47,11 +48,11 @@ def test_slowly() -> list[str]:
 
 
 def test_in_images() -> list[str]:
-    for part in PACKAGES:
+    for part in IMAGES:
         image = f"inkwell-{part}-test"
-        suite(f"{part}'s image", ["docker", "build", "--target", "test", "--tag", image, part])
+        suite(f"{part}'s image", [*BUILD, "--target", "test", "--tag", image, part])
         suite(f"{part} in its image", ["docker", "run", "--rm", image])
-    return [f"{part} in its image" for part in PACKAGES]
+    return [f"{part} in its image" for part in IMAGES]
 
 
 def test_end_to_end(slow: bool, docker: bool) -> str:

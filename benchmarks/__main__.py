@@ -12,12 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from postgres import UnavailableError
 from process import FailedError
 
 from benchmarks import gateway, machine, plot, report, services
 from benchmarks.measure import Effort
 from benchmarks.progress import say
+from chassis_testing.postgres import UnavailableError
 
 SUBJECTS = ("gateway", "services")
 FULL, QUICK = Effort(rounds=5, seconds=1), Effort(rounds=1, seconds=1)

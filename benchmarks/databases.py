@@ -31,6 +31,7 @@ class Databases:
 
     def start(self) -> None:
         """Raises UnavailableError where PostgreSQL cannot run."""
+        data.make_secrets(self.supervisor, self.folder)
         password = data.database_password(self.folder)
         self.postgres = Postgres(self.folder / "postgres", password, free_ports(1)[0])
         self.postgres.start(self.supervisor)

@@ -12,11 +12,11 @@ from random import randint
 from typing import Any
 
 import psycopg2  # type: ignore[import-untyped]
-from postgres import find_programs
 from process import FailedError
 from sqlalchemy import make_url
 
 from benchmarks.processes import cpu_seconds, settle
+from chassis_testing.postgres import find_programs
 
 SHOWN = "a.id, a.title, a.content, a.is_published, a.owner_id, u.email, a.created_at"
 ARTICLES = f"SELECT {SHOWN} FROM articles a JOIN users u ON u.id = a.owner_id"  # noqa: S608

@@ -11,9 +11,8 @@ from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
-from postgres import find_programs
-
 from benchmarks.processes import find
+from chassis_testing.postgres import find_programs
 
 PACKAGES = ("fastapi", "uvicorn", "sqlalchemy", "psycopg2-binary", "httpx", "fastapi-proxy-lib")
 

@@ -1,16 +1,15 @@
-"""The data folder: used by one `make run` at a time; it keeps the secrets made on the first."""
+"""The data folder: one `make run` at a time uses it, and the first makes its secrets."""
 
 import fcntl
 import os
-import secrets
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from process import FailedError, Program, Supervisor
 
-from process import FailedError
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @contextmanager
@@ -34,9 +33,7 @@ def held(folder: Path) -> Iterator[int]:
 
 def open_lock(folder: Path) -> int:
     try:
-        if not folder.exists():
-            folder.mkdir(parents=True)
-            folder.chmod(0o711)  # for the user that PostgreSQL may need; files are not for others
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise FailedError(
@@ -45,29 +42,21 @@ def open_lock(folder: Path) -> int:
 
 
 def database_password(folder: Path) -> Path:
-    """The file that holds the database's password."""
-    return made_once(folder / "database-password", secrets.token_urlsafe(32))
+    """Return the file with the database's password."""
+    return folder / "database-password"
 
 
 def signing_key(folder: Path) -> Path:
-    """The file that holds the private key which signs the tokens, as PEM."""
-    key = Ed25519PrivateKey.generate()
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return made_once(folder / "signing-key.pem", pem.decode())
+    """Return the file with the private key that signs tokens, as PEM."""
+    return folder / "signing-key.pem"
 
 
-def made_once(path: Path, content: str) -> Path:
-    """Write a secret whole or not at all, and never over an earlier one."""
-    if not path.exists():
-        unfinished = path.with_name(f"{path.name}.unfinished")
-        unfinished.unlink(missing_ok=True)
-        with open(unfinished, "x", opener=private) as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.rename(path)
-    return path
-
-
-def private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+def make_secrets(supervisor: Supervisor, folder: Path) -> None:
+    """Make the secrets that are missing, by the program that makes them in containers too."""
+    password, key = database_password(folder), signing_key(folder)
+    if password.exists() and key.exists():
+        return
+    arguments = ["platform_service.make_secrets", str(password), str(key)]
+    command = [sys.executable, "-m", *arguments]
+    supervisor.run(Program("make_secrets", command, ROOT / "platform-service"))
+    password.chmod(0o400)  # in containers another user reads it too

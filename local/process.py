@@ -14,7 +14,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
-DIE_WITH_PARENT = Path(__file__).with_name("die_with_parent.py")
+from chassis_testing.die_with_parent import dying_with_parent
+
 POLL_SECONDS = 0.1
 STOP_SECONDS = 20.0  # longer than a part's drain
 SAME_REQUEST_SECONDS = 0.3
@@ -36,7 +37,6 @@ class Program:
     command: Sequence[str]
     folder: Path
     environment: Mapping[str, str] = field(default_factory=dict)
-    prefix: Sequence[str] = ()  # what changes the user, for programs that refuse to run as root
     stop_signal: signal.Signals = signal.SIGTERM
     hasten_signal: signal.Signals = signal.SIGKILL
     silent: bool = False  # its output is kept for a failure's report and not shown
@@ -50,7 +50,7 @@ class Child:
         self.name = program.name
         self.last_lines: deque[str] = deque(maxlen=10)
         self.process = subprocess.Popen(
-            [*program.prefix, *dying_with_parent(program), *program.command],
+            dying_with_parent(program.command, program.stop_signal),
             cwd=program.folder,
             env={**os.environ, "PYTHONUNBUFFERED": "1", **program.environment},
             stdin=subprocess.DEVNULL,
@@ -187,11 +187,6 @@ class Supervisor:
                 child.signal(child.program.hasten_signal)
             time.sleep(POLL_SECONDS)
         child.read_to_the_end()
-
-
-def dying_with_parent(program: Program) -> list[str]:
-    script = [sys.executable, "-I", "-S", str(DIE_WITH_PARENT)]
-    return [*script, str(os.getpid()), str(int(program.stop_signal))]
 
 
 def say(text: str, end: str = "\n") -> None:

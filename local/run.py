@@ -14,8 +14,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import data
-from die_with_parent import end_with_make
-from postgres import Postgres, UnavailableError
+from chassis_testing.die_with_parent import end_with_make
+from chassis_testing.postgres import UnavailableError
+from postgres import Postgres
 from process import FailedError, Program, StoppedError, Supervisor, say
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -74,6 +75,7 @@ def supervise(supervisor: Supervisor, folder: Path, port: int) -> None:
 def start(supervisor: Supervisor, folder: Path, port: int) -> None:
     """Start the database, migrate, then start the services and the gateway."""
     blog_port, platform_port, database_port, metrics_port = free_ports(4)
+    data.make_secrets(supervisor, folder)
     blog = blog_settings(folder, blog_port)
     platform = platform_settings(folder, platform_port)
     platform |= platform_database(supervisor, folder, database_port)
@@ -105,11 +107,10 @@ def blog_settings(folder: Path, port: int) -> dict[str, str]:
 
 
 def platform_settings(folder: Path, port: int) -> dict[str, str]:
-    key = data.signing_key(folder)
     return {
         "PLATFORM_HOST": HOST,
         "PLATFORM_PORT": str(port),
-        "PLATFORM_SIGNING_KEY_FILE": str(key),
+        "PLATFORM_SIGNING_KEY_FILE": str(data.signing_key(folder)),
         "MALLOC_MMAP_THRESHOLD_": "1048576",  # gives the memory of password hashes back
     }
 

@@ -15,6 +15,7 @@ from run import free_ports
 
 def start(folder: Path) -> tuple[Supervisor, Postgres]:
     supervisor, [port] = Supervisor(), free_ports(1)
+    data.make_secrets(supervisor, folder)
     postgres = Postgres(folder / "postgres", data.database_password(folder), port)
     try:
         postgres.start(supervisor)

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import postgres
 import pytest
 from alembic import command
 from fastapi import FastAPI
 from running import serving
 from sqlalchemy import URL, Row, event, make_url, text
 
+from chassis_testing import postgres
 from platform_service.config import Settings
 from platform_service.database import Database, alembic_config
 from platform_service.passwords import hash_password

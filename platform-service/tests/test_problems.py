@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import postgres
 import pytest
 from conftest import PASSWORD, User, settings_for
 from fastapi import FastAPI
@@ -18,6 +17,7 @@ from problem import CANARY, assert_not_ready, assert_problem
 from running import serving
 from sqlalchemy import URL, event
 
+from chassis_testing import postgres
 from platform_service import crud
 from platform_service.database import Database
 

@@ -1,14 +1,15 @@
-"""Becomes another program, to which Linux sends a signal at its parent's end, however that ends.
+"""Runs a program that Linux signals when its parent ends, however the parent ends.
 
     python die_with_parent.py PARENT_PID SIGNAL_NUMBER COMMAND…
 
-Other systems have no such thing: there only a parent that ends in order stops its children.
+On other systems the program outlives a parent that was killed.
 """
 
 import ctypes
 import os
 import signal
 import sys
+from collections.abc import Sequence
 
 PR_SET_PDEATHSIG = 1
 
@@ -20,14 +21,23 @@ def main() -> None:
     os.execvp(command[0], command)
 
 
+def dying_with_parent(command: Sequence[str], signal_number: int) -> list[str]:
+    """Return the command that runs another one as a child that dies with this process.
+
+    The main thread has to start it: Linux takes the end of the starting thread for the parent's.
+    """
+    script = [sys.executable, "-I", "-S", __file__]
+    return [*script, str(os.getpid()), str(int(signal_number)), *command]
+
+
 def end_with_make() -> None:
-    """Be asked to stop when make ends, if that started this process, however it ends."""
+    """Ask for SIGTERM at the end of make, if make started this process."""
     if "MAKELEVEL" in os.environ:
         ask_for_signal(signal.SIGTERM, os.getppid())
 
 
 def ask_for_signal(signal_number: int, parent: int) -> None:
-    """Have Linux send this process a signal at its parent's end; exit if that was earlier."""
+    """Ask Linux to signal this process when its parent ends; exit if the parent has ended."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal_number)
     if os.getppid() != parent:

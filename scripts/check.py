@@ -48,7 +48,7 @@ def mypy(target: str, folder: Path, *imported: str) -> bool:
 
 
 def dockerfiles() -> list[str]:
-    return [f"{part}/Dockerfile" for part in IMAGES]
+    return [f"{folder}/Dockerfile" for folder in (*IMAGES, "platform-service/database")]
 
 
 def compose_holds() -> bool:

@@ -9,7 +9,7 @@ help: ## print these targets
 	@sed -n 's/^\([a-z0-9]*\): ## /\1\t/p' Makefile | expand -t 8
 
 run: ## run the system as processes on 127.0.0.1:8000 (GATEWAY_PORT), without Docker
-	$(IN_VENV) python local/run.py
+	$(IN_VENV) --only-run python local/run.py
 
 up: ## run the system in containers
 	docker compose up --build --wait

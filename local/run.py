@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
 LAST_PORT = 65535
 READY_SECONDS = 60.0
+DRAIN_SECONDS = "0"  # no load balancer has to learn that a part stops
 ASK_SECONDS = 0.5  # each question is a line in three logs
 # Not through a proxy, whatever the environment names.
 DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -103,7 +104,12 @@ def part(name: str, module: str, settings: Mapping[str, str]) -> Program:
 
 def blog_settings(folder: Path, port: int) -> dict[str, str]:
     database = f"sqlite:///{folder / 'blog.db'}"
-    return {"BLOG_HOST": HOST, "BLOG_PORT": str(port), "BLOG_DATABASE_URL": database}
+    return {
+        "BLOG_HOST": HOST,
+        "BLOG_PORT": str(port),
+        "BLOG_DATABASE_URL": database,
+        **given_or(BLOG_DRAIN_SECONDS=DRAIN_SECONDS),
+    }
 
 
 def platform_settings(folder: Path, port: int) -> dict[str, str]:
@@ -112,6 +118,7 @@ def platform_settings(folder: Path, port: int) -> dict[str, str]:
         "PLATFORM_PORT": str(port),
         "PLATFORM_SIGNING_KEY_FILE": str(data.signing_key(folder)),
         "MALLOC_MMAP_THRESHOLD_": "1048576",  # gives the memory of password hashes back
+        **given_or(PLATFORM_DRAIN_SECONDS=DRAIN_SECONDS),
     }
 
 
@@ -135,13 +142,18 @@ def gateway_settings(
     port: int, metrics_port: int, blog_port: int, platform_port: int
 ) -> dict[str, str]:
     return {
-        # A port of the system's choice lets several such stacks run side by side.
-        "GATEWAY_METRICS_PORT": os.environ.get("GATEWAY_METRICS_PORT") or str(metrics_port),
         "GATEWAY_HOST": HOST,
         "GATEWAY_PORT": str(port),
         "GATEWAY_BLOG_SERVICE_URL": f"http://{HOST}:{blog_port}",
         "GATEWAY_PLATFORM_SERVICE_URL": f"http://{HOST}:{platform_port}",
+        # A port that the system chose lets several systems run side by side.
+        **given_or(GATEWAY_METRICS_PORT=str(metrics_port), GATEWAY_DRAIN_SECONDS=DRAIN_SECONDS),
     }
+
+
+def given_or(**defaults: str) -> dict[str, str]:
+    """Return the variables as the environment has them, or else their defaults."""
+    return {name: os.environ.get(name) or value for name, value in defaults.items()}
 
 
 def gateway_port() -> int:

@@ -5,6 +5,7 @@ import shlex
 import shutil
 import signal
 import socket
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,12 @@ from processes import RUN, Stack, alive, descendants, eventually
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
 
 
-def test_ctrl_c_stops_the_gateway_then_the_services_then_the_database(stack: Stack) -> None:
+def test_ctrl_c_stops_the_gateway_then_the_services_then_the_database(
+    stack: Stack, port: int
+) -> None:
+    kept_alive = HTTPConnection("127.0.0.1", port)
+    kept_alive.request("GET", "/articles/")
+    assert kept_alive.getresponse().read() == b"[]"
     living = {pid: part(line) for pid, line in descendants(stack.process.pid).items()}
     ended: list[str] = []
 
@@ -27,6 +33,7 @@ def test_ctrl_c_stops_the_gateway_then_the_services_then_the_database(stack: Sta
     gateway, *services, database = [name for name in ended if name != "worker"]
     assert (gateway, database) == ("gateway", "database")
     assert set(services) == {"blog_service", "platform_service"}
+    kept_alive.close()
 
 
 def part(command_line: str) -> str:

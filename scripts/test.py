@@ -1,13 +1,16 @@
 """Runs every test: `make test`, or with --slow those that take long: `make slow`.
 
-Each part's tests run on this Python and, where a Docker engine answers, inside its image; the
-end-to-end tests run against containers, else against processes. It ends at the first failure.
-REQUIRE_CONTAINERS=1 makes it a failure that no engine answers.
+The tests of each part run on this Python and, where a Docker engine answers, inside its image. The
+end-to-end tests run against containers, or else against processes. The first failure ends it all.
+REQUIRE_CONTAINERS=1 makes a missing engine a failure.
 """
 
 import os
 import platform
 import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from parts import IMAGES, PACKAGES, ROOT, docker_answers, heading, run
 
@@ -18,62 +21,85 @@ FOLDERS = ("local", "scripts")
 NO_TESTS_COLLECTED = 5
 
 
+@dataclass(frozen=True)
+class Suite:
+    """A command that fails if one of its tests does."""
+
+    name: str
+    command: Sequence[str]
+    folder: str = "."
+    environment: Mapping[str, str] | None = None
+    may_be_empty: bool = False
+
+
 def main() -> None:
-    """Run all suites and say which ran and which did not."""
+    """Run all suites, one after another, and say at the end what ran and how long it took."""
     slow, docker = "--slow" in sys.argv[1:], docker_answers()
     if os.environ.get("REQUIRE_CONTAINERS") and not docker:
         sys.exit("No Docker engine answers, and REQUIRE_CONTAINERS asks for the container tests.")
-    ran = test_slowly() if slow else test_on_this_python()
-    skipped = "nothing"
+    suites = slow_suites() if slow else suites_on_this_python()
     if docker and not slow:
-        ran += test_in_images()
-    elif not slow:
-        skipped = "the parts inside their images, because no Docker engine answers"
-    ran.append(test_end_to_end(slow, docker))
-    heading(f"Passed: {'; '.join(ran)}. Skipped: {skipped}.")
+        suites += suites_in_images()
+    suites.append(end_to_end(slow, docker))
+    seconds = run_all(suites)
+    lines = [f"{taken:6.0f} s  {suite.name}" for suite, taken in zip(suites, seconds, strict=True)]
+    heading("\n".join([f"Passed in {minutes(sum(seconds))}:", *lines]))
+    if not (docker or slow):
+        heading("Skipped: the parts inside their images, because no Docker engine answers.")
 
 
-def test_on_this_python() -> list[str]:
-    for part, package in PACKAGES.items():
-        suite(part, [*PYTEST, "-m", "not slow", f"--cov={package}", *COVERAGE], part)
-    for folder in FOLDERS:
-        suite(folder, PYTEST, folder)
-    return [f"{name} on Python {platform.python_version()}" for name in (*PACKAGES, *FOLDERS)]
+def suites_on_this_python() -> list[Suite]:
+    python = f"on Python {platform.python_version()}"
+    parts = [
+        Suite(f"{part} {python}", [*PYTEST, "-m", "not slow", f"--cov={package}", *COVERAGE], part)
+        for part, package in PACKAGES.items()
+    ]
+    return [*parts, *(Suite(f"{folder} {python}", PYTEST, folder) for folder in FOLDERS)]
 
 
-def test_slowly() -> list[str]:
-    for part in PACKAGES:
-        suite(part, [*PYTEST, "-m", "slow"], part, may_be_empty=True)
-    return [f"the slow tests of {part}" for part in PACKAGES]
+def slow_suites() -> list[Suite]:
+    command = [*PYTEST, "-m", "slow"]
+    return [
+        Suite(f"the slow tests of {part}", command, part, may_be_empty=True) for part in PACKAGES
+    ]
 
 
-def test_in_images() -> list[str]:
+def suites_in_images() -> list[Suite]:
+    suites = []
     for part in IMAGES:
         image = f"inkwell-{part}-test"
-        suite(f"{part}'s image", [*BUILD, "--target", "test", "--tag", image, part])
-        suite(f"{part} in its image", ["docker", "run", "--rm", image])
-    return [f"{part} in its image" for part in IMAGES]
+        build = [*BUILD, "--target", "test", "--tag", image, part]
+        suites.append(Suite(f"the build of {part}'s image", build))
+        suites.append(Suite(f"{part} in its image", ["docker", "run", "--rm", image]))
+    return suites
 
 
-def test_end_to_end(slow: bool, docker: bool) -> str:
+def end_to_end(slow: bool, docker: bool) -> Suite:
     deployment = "containers" if docker else "processes"
     environment = {"E2E_DEPLOYMENT": deployment, **os.environ}
+    target = os.environ.get("GATEWAY_URL") or environment["E2E_DEPLOYMENT"]
     command = [*PYTEST, "-m", "slow" if slow else "not slow"]
-    suite("tests-e2e", command, "tests-e2e", environment, may_be_empty=slow)
-    return f"tests-e2e against {os.environ.get('GATEWAY_URL') or environment['E2E_DEPLOYMENT']}"
+    return Suite(f"tests-e2e against {target}", command, "tests-e2e", environment, slow)
 
 
-def suite(
-    name: str,
-    command: list[str],
-    folder: str = ".",
-    environment: dict[str, str] | None = None,
-    may_be_empty: bool = False,
-) -> None:
-    """Run one suite; end everything if it fails."""
-    code = run(command, ROOT / folder, environment)
-    if code != 0 and not (may_be_empty and code == NO_TESTS_COLLECTED):
-        sys.exit(f"\n=== Failed: {name} (exit code {code}).")
+def run_all(suites: Sequence[Suite]) -> list[float]:
+    """Run the suites and return the seconds of each; exit at the first that fails."""
+    began = time.monotonic()
+    seconds: list[float] = []
+    for number, suite in enumerate(suites):
+        then = ", ".join(later.name for later in suites[number + 1 :]) or "nothing"
+        elapsed = minutes(time.monotonic() - began)
+        heading(f"{number + 1} of {len(suites)}: {suite.name}, after {elapsed} — then: {then}")
+        began_suite = time.monotonic()
+        code = run(suite.command, ROOT / suite.folder, suite.environment)
+        if code != 0 and not (suite.may_be_empty and code == NO_TESTS_COLLECTED):
+            sys.exit(f"\n=== Failed: {suite.name} (exit code {code}). Not run: {then}.")
+        seconds.append(time.monotonic() - began_suite)
+    return seconds
+
+
+def minutes(seconds: float) -> str:
+    return f"{seconds / 60:.1f} minutes"
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-# Every target is one plain command that also runs without make. .venv is made on the first use.
+# Each target is one plain command that also runs without make. The first use makes .venv.
 PYTHON ?= python3
 .DEFAULT_GOAL := help
 IN_VENV := $(PYTHON) scripts/bootstrap.py
 
 .PHONY: help run up down test slow e2e check bench lock clean
 
-help: ## print these targets
+help: ## print the targets
 	@sed -n 's/^\([a-z0-9]*\): ## /\1\t/p' Makefile | expand -t 8
 
 run: ## run the system as processes on 127.0.0.1:8000 (GATEWAY_PORT), without Docker
@@ -17,13 +17,13 @@ up: ## run the system in containers
 down: ## stop the containers and keep their data
 	docker compose down
 
-test: ## run every test, on this Python and, where Docker answers, in containers
+test: ## run all tests on this Python and, if Docker answers, in containers
 	$(IN_VENV) python scripts/test.py
 
-slow: ## run the tests that take long
+slow: ## run the slow tests
 	$(IN_VENV) python scripts/test.py --slow
 
-e2e: ## run the end-to-end tests alone, against GATEWAY_URL if that is set
+e2e: ## run only the end-to-end tests, against GATEWAY_URL if it is set
 	$(IN_VENV) python -m pytest tests-e2e
 
 check: ## check format, lint, types, Dockerfiles and the locked requirements
@@ -32,8 +32,8 @@ check: ## check format, lint, types, Dockerfiles and the locked requirements
 bench: ## run the benchmarks
 	$(IN_VENV) python -m benchmarks
 
-lock: ## lock the requirements of every part anew
+lock: ## lock all requirements
 	$(IN_VENV) python scripts/lock.py
 
-clean: ## remove .venv, the data of `make run` and the tools' caches
+clean: ## remove .venv, the data of `make run` and all caches
 	rm -rf .venv .data .*_cache */.*_cache .coverage */.coverage

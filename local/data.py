@@ -16,14 +16,14 @@ ROOT = Path(__file__).resolve().parent.parent
 def held(folder: Path) -> Iterator[int]:
     """Make the folder and hold its lock; yield the lock's file descriptor.
 
-    Children inherit it, so that the folder stays held until the last of them has ended, too.
+    Children inherit the descriptor, so the folder stays held until the last of them has ended.
     """
     lock = open_lock(folder)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise FailedError(
-            f"The data folder {folder} is in use by another `make run`, or one that still stops."
+            f"The data folder {folder} is in use by another `make run`; perhaps it still stops."
         ) from None
     else:
         yield lock
@@ -54,9 +54,7 @@ def signing_key(folder: Path) -> Path:
 def make_secrets(supervisor: Supervisor, folder: Path) -> None:
     """Make the secrets that are missing, by the program that makes them in containers too."""
     password, key = database_password(folder), signing_key(folder)
-    if password.exists() and key.exists():
-        return
-    arguments = ["platform_service.make_secrets", str(password), str(key)]
-    command = [sys.executable, "-m", *arguments]
-    supervisor.run(Program("make_secrets", command, ROOT / "platform-service"))
-    password.chmod(0o400)  # in containers another user reads it too
+    if not (password.exists() and key.exists()):
+        command = [sys.executable, "-m", "platform_service.make_secrets", str(password), str(key)]
+        supervisor.run(Program("make_secrets", command, ROOT / "platform-service"))
+    password.chmod(0o400)  # the program lets others read it, as containers need

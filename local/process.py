@@ -1,4 +1,4 @@
-"""Child processes that stop in order when asked and die with their parent when it is killed."""
+"""Child processes that stop in order, and that die with their parent if it is killed."""
 
 import os
 import signal
@@ -17,21 +17,21 @@ from typing import TextIO
 from chassis_testing.die_with_parent import dying_with_parent
 
 POLL_SECONDS = 0.1
-STOP_SECONDS = 20.0  # longer than a part's drain
+STOP_SECONDS = 20.0  # longer than a part takes to finish what is in flight
 SAME_REQUEST_SECONDS = 0.3
 
 
 class FailedError(Exception):
-    """What went wrong, as one sentence for the person at the terminal."""
+    """The reason of a failure, as one sentence for the person at the terminal."""
 
 
 class StoppedError(Exception):
-    """Somebody asked for a stop while something was awaited."""
+    """A signal asked for the end."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """A program to run: its name for people, its command, and how it is asked to stop."""
+    """A program to run: its name for people, its command, and the signals that end it."""
 
     name: str
     command: Sequence[str]
@@ -39,11 +39,11 @@ class Program:
     environment: Mapping[str, str] = field(default_factory=dict)
     stop_signal: signal.Signals = signal.SIGTERM
     hasten_signal: signal.Signals = signal.SIGKILL
-    silent: bool = False  # its output is kept for a failure's report and not shown
+    silent: bool = False  # its output is not shown, only kept for the report of a failure
 
 
 class Child:
-    """A running program. It has a session of its own, so that Ctrl-C reaches the parent alone."""
+    """A running program, in a session of its own so that Ctrl-C reaches only the parent."""
 
     def __init__(self, program: Program, keep_open: Sequence[int]) -> None:
         self.program = program
@@ -67,7 +67,7 @@ class Child:
         self._reader.start()
 
     def _pass_lines_on(self, output: TextIO) -> None:
-        """JSON log lines name their service; any other line is given the program's name."""
+        """Print each line, with the program's name before those that are not JSON logs."""
         with output:
             for line in output:
                 self.last_lines.append(line)
@@ -82,11 +82,11 @@ class Child:
         self.process.send_signal(number)
 
     def read_to_the_end(self) -> None:
-        # A process of its own may outlive it and hold the pipe.
+        # A child of the program may outlive it and hold the pipe open.
         self._reader.join(timeout=1)
 
     def report(self) -> str:
-        """One sentence on how it ended, and its last lines."""
+        """Return a sentence that says how it ended, and its last lines."""
         self.read_to_the_end()
         code = self.process.returncode
         how = (
@@ -99,8 +99,8 @@ class Child:
 class Supervisor:
     """Starts programs in stages, watches them, and stops them in the reverse order.
 
-    The main thread has to start them: Linux takes the end of the starting thread for the parent's.
-    `keep_open` are file descriptors that every child inherits.
+    The main thread must start the programs: when a thread that started one ends, Linux takes
+    that for the end of the parent. Every child inherits the file descriptors in `keep_open`.
     """
 
     def __init__(self, keep_open: Sequence[int] = ()) -> None:
@@ -110,28 +110,28 @@ class Supervisor:
         self._keep_open = keep_open
 
     def listen_to_signals(self) -> None:
-        """Count requests to stop instead of being interrupted anywhere by them."""
+        """Count signals that ask for the end, so that none interrupts the code at any place."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) != signal.SIG_IGN or number != signal.SIGHUP:
                 signal.signal(number, self._count)
 
     def _count(self, _number: int, _frame: FrameType | None) -> None:
-        # make passes on what the whole process group was sent too: that is one request, not two.
+        # Ctrl-C reaches this process, and make passes it on as well: that is one request, not two.
         now = time.monotonic()
         if now - self._last_request > SAME_REQUEST_SECONDS:
             self.stop_requests += 1
         self._last_request = now
 
     def start(self, *programs: Program) -> list[Child]:
-        """Start programs that belong to one stage."""
+        """Start programs as one stage, and return the children."""
         stage: list[Child] = []
         self.stages.append(stage)
-        # One by one, so that those before one that cannot be started are stopped.
+        # Added one by one, so that stop() finds those that ran before one that could not start.
         stage.extend(Child(program, self._keep_open) for program in programs)
         return stage
 
     def run(self, *programs: Program) -> None:
-        """Run programs at once and to their end. Raises FailedError if an exit code is not 0."""
+        """Run programs side by side to their end. Raises FailedError if an exit code is not 0."""
         stage = self.start(*programs)
         while not all(child.has_ended for child in stage):
             self._pause()
@@ -144,7 +144,7 @@ class Supervisor:
     def wait_until(
         self, condition: Callable[[], bool], what: str, seconds: float, every: float = POLL_SECONDS
     ) -> None:
-        """Poll a condition while all children live. Raises FailedError at the deadline."""
+        """Wait for a condition. Raises FailedError at the deadline or if a child ends."""
         deadline = time.monotonic() + seconds
         while not condition():
             self._pause(every)
@@ -153,7 +153,7 @@ class Supervisor:
                 raise FailedError(f"{what} took longer than {seconds:.0f} seconds.")
 
     def watch(self) -> None:
-        """Return never: raises StoppedError on a request to stop, FailedError when a child ends."""
+        """Wait for ever. Raises StoppedError at a signal, FailedError if a child ends."""
         while True:
             self._pause()
             self._check_children()
@@ -170,7 +170,7 @@ class Supervisor:
                     raise FailedError(child.report())
 
     def stop(self) -> None:
-        """Stop the stages in the reverse order of their start; another request hastens it."""
+        """Stop the stages in the reverse order of their start; another signal hastens it."""
         requests_before = self.stop_requests
         for stage in reversed(self.stages):
             for child in stage:
@@ -190,7 +190,7 @@ class Supervisor:
 
 
 def say(text: str, end: str = "\n") -> None:
-    """Write to the terminal, which may be gone already."""
+    """Write to the terminal, if it is still there."""
     with suppress(OSError):
         sys.stdout.write(text + end)
         sys.stdout.flush()

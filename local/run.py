@@ -1,7 +1,8 @@
-"""Runs the three services as processes on this machine: `make run`.
+"""Runs the whole system as processes on this machine: `make run`.
 
-The gateway listens on 127.0.0.1:GATEWAY_PORT (8000), and GATEWAY_… variables reach it. Data lie
-in INKWELL_DATA (.data in the root folder). Ctrl-C stops all of it, a second one at once.
+The gateway listens on 127.0.0.1:GATEWAY_PORT (8000) and reads the other GATEWAY_… variables too.
+The data are in the folder INKWELL_DATA (.data in the root folder). Ctrl-C stops everything in
+order, and a second one at once.
 """
 
 import json
@@ -24,15 +25,15 @@ HOST = "127.0.0.1"
 LAST_PORT = 65535
 READY_SECONDS = 60.0
 DRAIN_SECONDS = "0"  # no load balancer has to learn that a part stops
-ASK_SECONDS = 0.5  # each question is a line in three logs
-# Not through a proxy, whatever the environment names.
+ASK_SECONDS = 0.5  # each question adds a line to three logs
+# The environment may name a proxy, which must not be asked.
 DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def main() -> None:
-    """Run until asked to stop (exit code 0) or something fails (exit code 1 and one sentence)."""
+    """Run until a signal asks for the end (exit code 0) or something fails (1 and a sentence)."""
     end_with_make()
-    os.umask(0o077)  # the data are their owner's alone
+    os.umask(0o077)  # only their owner may read the data
     try:
         refuse_arguments()
         folder, port = data_folder(), gateway_port()
@@ -45,29 +46,29 @@ def main() -> None:
 def refuse_arguments() -> None:
     if sys.argv[1:]:
         raise FailedError(
-            f"{sys.argv[1]} is not taken: settings are variables, such as INKWELL_DATA."
+            f"There is no argument {sys.argv[1]}: settings are variables, such as INKWELL_DATA."
         )
 
 
 def data_folder() -> Path:
-    """The folder asked for. Raises FailedError where it cannot stand in a SQLite URL."""
+    """Return the folder to use. Raises FailedError if SQLite's URL cannot name it."""
     folder = Path(os.environ.get("INKWELL_DATA") or ROOT / ".data").resolve()
     if "?" in str(folder):
         raise FailedError(
-            f"The data folder {folder} cannot be used: a ? in its path ends SQLite's URL."
+            f"The data folder {folder} cannot be used: a ? in its path would end SQLite's URL."
         )
     return folder
 
 
 def supervise(supervisor: Supervisor, folder: Path, port: int) -> None:
-    """Start everything, watch it, and stop it in order, whatever happens."""
+    """Start everything, watch it, and at the end stop it in order, also after a failure."""
     supervisor.listen_to_signals()
     try:
         start(supervisor, folder, port)
         announce(port)
         supervisor.watch()
     except StoppedError:
-        say("\nStopping the gateway, the services and the database (Ctrl-C again: at once).")
+        say("\nStopping the gateway, the services and the database (at once with another Ctrl-C).")
     finally:
         supervisor.stop()
     say("Stopped.")
@@ -98,7 +99,7 @@ def start(supervisor: Supervisor, folder: Path, port: int) -> None:
 
 
 def part(name: str, module: str, settings: Mapping[str, str]) -> Program:
-    """A part of the system, run in its folder, where Python finds its package."""
+    """Return the program of a part. It runs in its folder, where Python finds its package."""
     return Program(name, [sys.executable, "-m", module], ROOT / name, settings)
 
 
@@ -117,13 +118,13 @@ def platform_settings(folder: Path, port: int) -> dict[str, str]:
         "PLATFORM_HOST": HOST,
         "PLATFORM_PORT": str(port),
         "PLATFORM_SIGNING_KEY_FILE": str(data.signing_key(folder)),
-        "MALLOC_MMAP_THRESHOLD_": "1048576",  # gives the memory of password hashes back
+        "MALLOC_MMAP_THRESHOLD_": "1048576",  # returns the memory of password hashes
         **given_or(PLATFORM_DRAIN_SECONDS=DRAIN_SECONDS),
     }
 
 
 def platform_database(supervisor: Supervisor, folder: Path, port: int) -> dict[str, str]:
-    """Start PostgreSQL, or choose SQLite where it cannot run."""
+    """Start PostgreSQL, or choose SQLite where PostgreSQL cannot run; return the settings."""
     password = data.database_password(folder)
     try:
         postgres = Postgres(folder / "postgres", password, port)
@@ -157,7 +158,7 @@ def given_or(**defaults: str) -> dict[str, str]:
 
 
 def gateway_port() -> int:
-    """The port asked for, if it is free. Raises FailedError."""
+    """Return the port to use. Raises FailedError if it is no number or not free."""
     wanted = os.environ.get("GATEWAY_PORT") or "8000"
     if not (wanted.isdecimal() and 0 < int(wanted) <= LAST_PORT):
         raise FailedError(f"GATEWAY_PORT must be a number from 1 to 65535, not {wanted!r}.")
@@ -166,25 +167,25 @@ def gateway_port() -> int:
     except OSError as error:
         reason = os.strerror(error.errno or 0)
         raise FailedError(
-            f"Port {wanted} of {HOST} cannot be had ({reason}): "
-            "name another one, e.g. GATEWAY_PORT=8080 make run."
+            f"Port {wanted} of {HOST} is not free ({reason}): "
+            "name another one, as in GATEWAY_PORT=8080 make run."
         ) from error
     return int(wanted)
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that the system chose, all different."""
+    """Return ports that nothing listened on a moment ago, all different."""
     with ExitStack() as sockets:
         servers = [sockets.enter_context(socket.create_server((HOST, 0))) for _ in range(count)]
         return [server.getsockname()[1] for server in servers]
 
 
 def is_ready(port: int) -> bool:
-    """Whether the gateway is up and finds both services up."""
+    """Return whether the gateway is up and finds both services up."""
     try:
         with DIRECTLY.open(f"http://{HOST}:{port}/readyz", timeout=5) as answer:
             checks = json.load(answer)["checks"]
-    except (OSError, ValueError):  # refused, or 503 while nothing is up yet
+    except (OSError, ValueError):  # not listening yet, or 503
         return False
     return set(checks.values()) == {"up"}
 
@@ -192,7 +193,7 @@ def is_ready(port: int) -> bool:
 def announce(port: int) -> None:
     url = f"http://{HOST}:{port}"
     say(
-        f"\nInkwell is running at {url} (its documentation: {url}/docs). Ctrl-C stops it. Try:\n\n"
+        f"\nInkwell is running at {url} (documentation: {url}/docs). Ctrl-C stops it. Try:\n\n"
         f"  curl '{url}/articles/?limit=5'\n"
     )
 

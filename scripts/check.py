@@ -18,7 +18,7 @@ TYPED_FOLDERS = (*PACKAGES, "local", "scripts", "tests-e2e")
 
 
 def main() -> None:
-    """Run all checks; exit code 1 if any failed."""
+    """Run all checks; exit with 1 if any failed."""
     results = {
         "format": run([*RUFF, "format", "--check", "."]) == 0,
         "lint": run([*RUFF, "check", "."]) == 0,
@@ -54,12 +54,12 @@ def dockerfiles() -> list[str]:
 def compose_holds() -> bool:
     if docker_answers():
         return run(["docker", "compose", "config", "--quiet"]) == 0
-    heading("docker compose config: skipped, for no Docker engine answers")
+    heading("docker compose config: skipped, because no Docker engine answers")
     return True
 
 
 def requirements_hold() -> bool:
-    heading("requirements: no host or path in them, every direct dependency locked, one version")
+    heading("requirements: no host or path, each direct dependency locked, one version of each")
     problems = requirements.problems()
     sys.stdout.writelines(f"{problem}\n" for problem in problems)
     return not problems

@@ -1,4 +1,4 @@
-"""A stack of processes that is up, and a port for it."""
+"""Fixtures: a running system, and a port for it."""
 
 import socket
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ def port() -> int:
 
 @pytest.fixture
 def stack(tmp_path: Path, port: int) -> Iterator[Stack]:
-    """A stack that is up."""
+    """A system that is up."""
     stack = Stack(tmp_path, port)
     try:
         eventually(stack.is_up)

@@ -1,4 +1,4 @@
-"""A stack started as a user starts it, and a look at the processes themselves."""
+"""Helpers: the system started as a user starts it, and a list of its processes."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ RUN = [sys.executable, str(Path(__file__).resolve().parents[1] / "run.py")]
 
 
 class Stack:
-    """`python local/run.py` with a data folder and a port of its own; or a command that runs it."""
+    """`python local/run.py`, or a command that runs it, with its own data folder and port."""
 
     def __init__(
         self,
@@ -52,12 +52,12 @@ class Stack:
 def eventually(is_so: Callable[[], object], within: float = 60) -> None:
     deadline = time.monotonic() + within
     while not is_so():
-        assert time.monotonic() < deadline, f"still not so after {within} s"
+        assert time.monotonic() < deadline, f"not so after {within} s"
         time.sleep(0.01)
 
 
 def descendants(ancestor: int) -> dict[int, str]:
-    """The living processes below one, each with its command line."""
+    """Return the processes below one, each with its command line."""
     parents = {pid: parent for pid, parent, _ in processes()}
     below = {ancestor}
     while more := {pid for pid, parent in parents.items() if parent in below} - below:
@@ -66,17 +66,17 @@ def descendants(ancestor: int) -> dict[int, str]:
 
 
 def alive(pids: set[int]) -> set[int]:
-    """Those that have not ended, nor wait as zombies for a parent that cares."""
+    """Return the processes that have not ended. A zombie has."""
     return {pid for pid, _, state in processes() if pid in pids and state != "Z"}
 
 
 def processes() -> Iterator[tuple[int, int, str]]:
-    """Each process's id, its parent's, and its state."""
+    """Yield each process's id, its parent's id, and its state."""
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             state, parent = path.read_text().rpartition(")")[2].split()[:2]
         except OSError:
-            continue  # it ended meanwhile
+            continue  # the process has ended
         yield int(path.parent.name), int(parent), state
 
 

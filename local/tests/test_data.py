@@ -1,4 +1,4 @@
-"""The data folder keeps its secrets for their owner, and is one process's at a time."""
+"""Only its owner can read the secrets in the data folder, and one process at a time uses it."""
 
 import stat
 from pathlib import Path
@@ -18,7 +18,7 @@ def test_secrets_are_made_once_and_only_their_owner_can_read_them(tmp_path: Path
     assert [stat.filemode(file.stat().st_mode) for file in files] == ["-r--------"] * 2
 
 
-def test_a_held_folder_is_refused_until_it_is_free(tmp_path: Path) -> None:
+def test_a_folder_in_use_is_refused_until_it_is_free(tmp_path: Path) -> None:
     with data.held(tmp_path), pytest.raises(FailedError), data.held(tmp_path):
         pass
     with data.held(tmp_path):

@@ -1,4 +1,4 @@
-"""The stack as its user sees it: it starts, says what is wrong, and leaves nothing behind."""
+"""`make run` as its user sees it: it starts, names what is wrong, and leaves no process behind."""
 
 import os
 import shlex
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from processes import RUN, Stack, alive, descendants, eventually
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
+pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
 
 
 def test_ctrl_c_stops_the_gateway_then_the_services_then_the_database(
@@ -37,13 +37,13 @@ def test_ctrl_c_stops_the_gateway_then_the_services_then_the_database(
 
 
 def part(command_line: str) -> str:
-    """A part's package, the database's server, or a worker of that."""
+    """Return a part's package, or `database` for the server, or `worker` for its workers."""
     packages = ("gateway", "blog_service", "platform_service")
     server = "database" if "postgres -D" in command_line else "worker"
     return next((name for name in packages if f"-m {name}" in command_line), server)
 
 
-def test_when_it_is_killed_no_process_is_left_and_it_starts_again(
+def test_after_sigkill_no_process_is_left_and_it_starts_again(
     stack: Stack, tmp_path: Path, port: int
 ) -> None:
     children = set(descendants(stack.process.pid))
@@ -57,7 +57,7 @@ def test_when_it_is_killed_no_process_is_left_and_it_starts_again(
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
-def test_when_make_is_killed_no_process_is_left(tmp_path: Path, port: int) -> None:
+def test_after_sigkill_of_make_no_process_is_left(tmp_path: Path, port: int) -> None:
     (tmp_path / "Makefile").write_text(f"run:\n\t{shlex.join(RUN)}\n")
     stack = Stack(tmp_path, port, command=["make", "-C", str(tmp_path), "run"])
     children = {}
@@ -83,7 +83,7 @@ def test_without_make_it_outlives_the_shell_that_started_it(tmp_path: Path, port
     assert "Stopped." in stack.output
 
 
-def test_a_proxy_in_the_environment_does_not_matter(tmp_path: Path, port: int) -> None:
+def test_a_proxy_in_the_environment_is_not_asked(tmp_path: Path, port: int) -> None:
     nobody = "http://127.0.0.1:9"
     stack = Stack(tmp_path, port, http_proxy=nobody, HTTP_PROXY=nobody, no_proxy="", NO_PROXY="")
     try:
@@ -92,7 +92,7 @@ def test_a_proxy_in_the_environment_does_not_matter(tmp_path: Path, port: int) -
         stack.stop()
 
 
-def test_a_part_that_dies_ends_everything_with_its_name(stack: Stack) -> None:
+def test_a_part_that_dies_is_named_and_ends_everything(stack: Stack) -> None:
     children = descendants(stack.process.pid)
     os.kill(
         next(pid for pid, line in children.items() if "-m blog_service" in line), signal.SIGKILL
@@ -118,7 +118,7 @@ def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
     assert_one_sentence(stack, "Address already in use")
 
 
-def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path, port: int) -> None:
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path, port: int) -> None:
     (tmp_path / "file").touch()
     stack = Stack(tmp_path, port, data=tmp_path / "file" / "data")
     assert stack.await_end() == 1
@@ -135,7 +135,7 @@ def test_a_folder_that_a_url_cannot_name_is_one_sentence(tmp_path: Path, port: i
 def test_an_argument_is_one_sentence(tmp_path: Path, port: int) -> None:
     stack = Stack(tmp_path, port, command=[*RUN, "--data", "elsewhere"])
     assert stack.await_end() == 1
-    assert_one_sentence(stack, "--data is not taken")
+    assert_one_sentence(stack, "There is no argument --data")
 
 
 def assert_one_sentence(stack: Stack, words: str) -> None:

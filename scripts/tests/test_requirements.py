@@ -1,4 +1,4 @@
-"""What `make check` finds wrong with locked requirements."""
+"""`make check` finds what is wrong with locked requirements."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def file(tmp_path: Path) -> Path:
     return file
 
 
-def test_a_locked_file_is_left_in_peace(file: Path) -> None:
+def test_a_file_as_make_lock_writes_it_has_no_problem(file: Path) -> None:
     assert not list(requirements.hosts_and_paths(file))
     assert not list(requirements.unlocked(["httpx>=0.28", "uvloop"], file))
     assert not list(requirements.differing(file, {"httpx": {"0.28.1"}, "uvloop": {"0.23.0"}}))

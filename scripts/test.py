@@ -43,18 +43,16 @@ def main() -> None:
     suites.append(end_to_end(slow, docker))
     seconds = run_all(suites)
     lines = [f"{taken:6.0f} s  {suite.name}" for suite, taken in zip(suites, seconds, strict=True)]
-    heading("\n".join([f"Passed in {minutes(sum(seconds))}:", *lines]))
+    title = f"Passed on Python {platform.python_version()} in {minutes(sum(seconds))}:"
+    heading("\n".join([title, *lines]))
     if not (docker or slow):
         heading("Skipped: the parts inside their images, because no Docker engine answers.")
 
 
 def suites_on_this_python() -> list[Suite]:
-    python = f"on Python {platform.python_version()}"
-    parts = [
-        Suite(f"{part} {python}", [*PYTEST, "-m", "not slow", f"--cov={package}", *COVERAGE], part)
-        for part, package in PACKAGES.items()
-    ]
-    return [*parts, *(Suite(f"{folder} {python}", PYTEST, folder) for folder in FOLDERS)]
+    command = [*PYTEST, "-m", "not slow", *COVERAGE]
+    parts = [Suite(part, [*command, f"--cov={name}"], part) for part, name in PACKAGES.items()]
+    return [*parts, *(Suite(folder, PYTEST, folder) for folder in FOLDERS)]
 
 
 def slow_suites() -> list[Suite]:
@@ -69,7 +67,7 @@ def suites_in_images() -> list[Suite]:
     for part in IMAGES:
         image = f"inkwell-{part}-test"
         build = [*BUILD, "--target", "test", "--tag", image, part]
-        suites.append(Suite(f"the build of {part}'s image", build))
+        suites.append(Suite(f"{part}'s image", build))
         suites.append(Suite(f"{part} in its image", ["docker", "run", "--rm", image]))
     return suites
 
@@ -89,7 +87,7 @@ def run_all(suites: Sequence[Suite]) -> list[float]:
     for number, suite in enumerate(suites):
         then = ", ".join(later.name for later in suites[number + 1 :]) or "nothing"
         elapsed = minutes(time.monotonic() - began)
-        heading(f"{number + 1} of {len(suites)}: {suite.name}, after {elapsed} — then: {then}")
+        heading(f"{number + 1} of {len(suites)}: {suite.name} (after {elapsed}; then {then})")
         began_suite = time.monotonic()
         code = run(suite.command, ROOT / suite.folder, suite.environment)
         if code != 0 and not (suite.may_be_empty and code == NO_TESTS_COLLECTED):

@@ -17,7 +17,7 @@ def test_each_suite_is_announced_with_those_that_are_left(
     seconds = run_all([Suite("one", PASSES), Suite("two", PASSES), Suite("three", PASSES)])
     assert len(seconds) == 3
     output = capfd.readouterr().out
-    assert re.search(r"=== 1 of 3: one, after [\d.]+ minutes — then: two, three\n", output)
+    assert re.search(r"=== 1 of 3: one \(after [\d.]+ minutes; then two, three\)\n", output)
     assert "=== 3 of 3: three" in output
 
 

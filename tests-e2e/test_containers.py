@@ -156,17 +156,20 @@ def test_no_container_changes_or_watches_the_host(all_of_them: list[Inspected]) 
 
 @pytest.fixture(params=PARTS)
 def strict_copy(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A part's folder as a clone under `umask 077` has it, but for what would be installed anew."""
-    copy = shutil.copytree(ROOT / request.param, tmp_path / request.param, symlinks=True)
-    for path in copy.rglob("*"):
-        if not path.match("requirements*.txt"):
+    """The folder of a part, beside the chassis, with the modes of a clone under `umask 077`."""
+    for folder in (request.param, "chassis"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, symlinks=True)
+    for path in tmp_path.rglob("*"):
+        if not path.match("requirements*.txt"):  # another mode would install all of them anew
             path.chmod(0o700 if path.is_dir() else 0o600)
-    return Path(copy)
+    return tmp_path / str(request.param)
 
 
 @pytest.fixture(params=["runtime", "test"])
 def image(request: pytest.FixtureRequest, strict_copy: Path) -> Iterator[str]:
-    image = docker("build", "--quiet", "--target", request.param, str(strict_copy)).strip()
+    chassis = f"chassis={strict_copy.parent / 'chassis'}"
+    build = ("build", "--quiet", "--build-context", chassis, "--target", request.param)
+    image = docker(*build, str(strict_copy)).strip()
     yield image
     docker("image", "rm", image)
 

@@ -7,7 +7,7 @@ import re
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 MAX_ID = 2**63 - 1
 MAX_FIELDS = 100
@@ -39,9 +39,14 @@ class Input(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _has_few_fields(cls, value: Any) -> Any:
-        """Refuse thousands of unknown fields at once: naming each would take seconds."""
-        if isinstance(value, dict) and len(value) > MAX_FIELDS:
+    def _is_a_small_object(cls, value: Any) -> Any:
+        """Refuse thousands of unknown fields at once: naming each would take seconds.
+
+        FastAPI would also take the fields from the attributes of an UnreadableBody.
+        """
+        if not isinstance(value, dict):
+            raise PydanticKnownError("model_attributes_type")
+        if len(value) > MAX_FIELDS:
             message = "Object should have at most {limit} fields"
             raise PydanticCustomError("too_many_fields", message, {"limit": MAX_FIELDS})
         return value

@@ -39,14 +39,14 @@ class Database:
         self.migrations = migrations
         self._head = ScriptDirectory.from_config(self.alembic_config()).get_current_head()
         # Such a transaction sees one snapshot, and takes no lock that a writer waits for.
-        snapshots = engine.execution_options(read_only=True)
+        self._snapshots = engine.execution_options(read_only=True)
         self._threads = (
             ThreadPoolExecutor(readers, "reader"),
             ThreadPoolExecutor(writers, "writer"),
         )
         self._readers, self._writers = (
             sessionmaker(view, expire_on_commit=False, info={"threads": threads})
-            for view, threads in zip((snapshots, engine), self._threads, strict=True)
+            for view, threads in zip((self._snapshots, engine), self._threads, strict=True)
         )
 
     def session(self, method: str) -> Session:
@@ -69,7 +69,7 @@ class Database:
     def check(self) -> dict[str, bool]:
         """Return whether the database answers and whether its schema is at Alembic's head."""
         try:
-            with self.engine.connect() as connection:
+            with self._snapshots.connect() as connection:  # waits for no writer
                 if not inspect(connection).has_table("alembic_version"):
                     return {"database": True, "schema": False}
                 revision = connection.scalar(text("SELECT version_num FROM alembic_version"))

@@ -8,11 +8,12 @@ from typing import Any
 
 import httpx
 import pytest
-from problem import assert_problem
-from sqlalchemy import event
+from conftest import BLOG
+from sqlalchemy import URL, event
 from sqlalchemy.exc import IntegrityError
 
-from blog_service.database import Database
+from chassis.database import Database
+from chassis_testing.problem import assert_problem
 
 Sql = Callable[[str], Sequence[Any]]
 Write = Callable[..., dict[str, Any]]
@@ -55,17 +56,16 @@ def test_an_id_is_not_used_again_after_plain_sql_removed_it(sql: Sql, write_post
     [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("busy_timeout", 5_000)],
 )
 def test_every_connection_is_set_up(database: Database, pragma: str, value: object) -> None:
-    for engine in (database.writer, database.reader):
-        with engine.connect() as connection:
-            assert connection.exec_driver_sql(f"PRAGMA {pragma}").scalar() == value
+    with database.engine.connect() as connection:
+        assert connection.exec_driver_sql(f"PRAGMA {pragma}").scalar() == value
 
 
 def test_an_sqlite_that_can_corrupt_a_database_is_said_so_in_the_log(
-    database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    database_url: URL, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setitem(sys.modules, "pysqlite3", None)  # as where there is no wheel of it
-    monkeypatch.setattr("blog_service.database.SAFE_SQLITE", (99,))
-    Database(database_url).close()
+    monkeypatch.setattr("chassis.sqlite.SAFE_SQLITE", (99,))
+    BLOG.database_at(database_url).close()
     assert "corrupt a database" in caplog.text
 
 
@@ -99,7 +99,7 @@ def test_a_reader_is_not_held_up_by_a_writer(
     client: httpx.Client, database: Database, write_post: Write
 ) -> None:
     write_post()
-    with database.writer.begin() as connection:
+    with database.engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM posts")
         assert len(client.get("/posts/", timeout=5).json()) == 1
     assert client.get("/posts/").json() == []
@@ -108,7 +108,7 @@ def test_a_reader_is_not_held_up_by_a_writer(
 def test_a_commit_that_fails_is_no_success(client: httpx.Client, sql: Sql) -> None:
     sql("CREATE TABLE notes (post INTEGER REFERENCES posts (id) DEFERRABLE INITIALLY DEFERRED)")
     sql("CREATE TRIGGER late AFTER INSERT ON posts BEGIN INSERT INTO notes VALUES (-1); END")
-    assert_problem(client.post("/posts/", json={"title": "x"}), 503)
+    assert_problem(client.post("/posts/", json={"title": "x"}), 409)
     assert client.get("/posts/").json() == []
     sql("DROP TRIGGER late")
     assert client.post("/posts/", json={"title": "x"}).status_code == 201
@@ -118,16 +118,14 @@ def test_a_full_disk_is_503_and_keeps_what_was_there(
     client: httpx.Client, database: Database, write_post: Write
 ) -> None:
     post = write_post()
-    database.close_kept()
-    database.writer.dispose()
-    event.listen(database.writer, "connect", _allow_no_growth)
+    database.engine.dispose()
+    event.listen(database.engine, "connect", _allow_no_growth)
     answer = client.post("/posts/", json={"title": "x", "body": "y" * 100_000})
     assert_problem(answer, 503)
     assert answer.headers["Retry-After"] == "1"
     assert client.get("/posts/").json() == [post]
-    event.remove(database.writer, "connect", _allow_no_growth)
-    database.close_kept()
-    database.writer.dispose()
+    event.remove(database.engine, "connect", _allow_no_growth)
+    database.engine.dispose()
     assert client.post("/posts/", json={"title": "x", "body": "y" * 100_000}).status_code == 201
 
 

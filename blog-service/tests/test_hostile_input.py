@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from problem import CANARY, assert_problem, assert_refused
+
+from chassis_testing.problem import CANARY, assert_problem, assert_refused
 
 JSON = {"Content-Type": "application/json"}
 MEBIBYTE = 1024 * 1024

@@ -7,7 +7,8 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from problem import assert_not_ready, assert_problem
+
+from chassis_testing.problem import assert_not_ready, assert_problem
 
 Write = Callable[..., dict[str, Any]]
 METHODS = [

@@ -10,13 +10,13 @@ from typing import Any
 import httpx
 import pytest
 from alembic import command
-from problem import assert_not_ready
-from running import FOLDER, await_url, finish, serving, start
-from sqlalchemy import text
+from conftest import BLOG
+from sqlalchemy import URL, make_url, text
 
-from blog_service.config import Settings
-from blog_service.database import Database, alembic_config
 from blog_service.models import Base
+from chassis.database import Database
+from chassis_testing.problem import assert_not_ready
+from chassis_testing.running import await_url, finish, serving
 
 AT_ONCE = 8
 
@@ -31,7 +31,7 @@ def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def empty(url: str) -> Iterator[Database]:
-    database = Database(url)
+    database = BLOG.database_at(make_url(url))
     yield database
     database.close()
 
@@ -39,7 +39,7 @@ def empty(url: str) -> Iterator[Database]:
 def schema(database: Database) -> set[tuple[str, str, frozenset[str]]]:
     """Every table and index of our own, each as the set of lines that define it."""
     catalog = text("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL")
-    with database.reader.connect() as connection:
+    with database.engine.connect() as connection:
         return {(row.type, row.name, parts(row.sql)) for row in connection.execute(catalog)}
 
 
@@ -51,35 +51,37 @@ def parts(definition: str) -> frozenset[str]:
 
 @pytest.mark.usefixtures("empty")
 def test_migrations_go_up_and_down_and_up_again_without_drift(empty: Database) -> None:
-    command.upgrade(alembic_config(), "head")
+    command.upgrade(empty.alembic_config(), "head")
     migrated = schema(empty)
-    command.check(alembic_config())
-    command.downgrade(alembic_config(), "base")
+    command.check(empty.alembic_config())
+    command.downgrade(empty.alembic_config(), "base")
     assert {name for _, name, _ in schema(empty)} <= {"alembic_version", "sqlite_sequence"}
-    command.upgrade(alembic_config(), "head")
+    command.upgrade(empty.alembic_config(), "head")
     assert schema(empty) == migrated
-    command.check(alembic_config())
+    command.check(empty.alembic_config())
 
 
 def test_the_models_and_the_migrations_make_the_same_schema(
     empty: Database, database: Database
 ) -> None:
-    Base.metadata.create_all(empty.writer)
+    Base.metadata.create_all(empty.engine)
     ours = {entry for entry in schema(database) if entry[1] != "alembic_version"}
     assert {name for _, name, _ in ours} >= {"posts", "ix_posts_published_id"}
     assert schema(empty) == ours
 
 
-def test_alembic_by_hand_finds_no_drift(url: str, template: Path) -> None:
-    command.upgrade(alembic_config(), "head")
-    assert template.exists()
-    running = start(FOLDER, "alembic", "check", BLOG_DATABASE_URL=url)
+def test_alembic_by_hand_finds_no_drift(url: str, empty: Database, template: URL) -> None:
+    command.upgrade(empty.alembic_config(), "head")
+    assert template
+    running = BLOG.start(BLOG.folder, "alembic", "check", BLOG_DATABASE_URL=url)
     code, out, err = finish(running)
     assert (code, "No new upgrade operations detected" in out) == (0, True), err
 
 
 def test_many_migrations_at_once_all_succeed(url: str, tmp_path: Path, empty: Database) -> None:
-    jobs = [start(tmp_path, "blog_service.migrate", BLOG_DATABASE_URL=url) for _ in range(AT_ONCE)]
+    jobs = [
+        BLOG.start(tmp_path, "blog_service.migrate", BLOG_DATABASE_URL=url) for _ in range(AT_ONCE)
+    ]
     ended = [finish(job) for job in jobs]
     assert [code for code, _, _ in ended] == [0] * AT_ONCE, ended
     assert empty.check() == {"database": True, "schema": True}
@@ -87,11 +89,11 @@ def test_many_migrations_at_once_all_succeed(url: str, tmp_path: Path, empty: Da
 
 def test_who_begins_with_a_new_file_waits_for_another_who_does(tmp_path: Path) -> None:
     file = tmp_path / "new.db"
-    database = Database(f"sqlite:///{file}")
-    sqlite: Any = database.writer.dialect.loaded_dbapi
+    database = BLOG.database_at(make_url(f"sqlite:///{file}"))
+    sqlite: Any = database.engine.dialect.loaded_dbapi
     with closing(sqlite.connect(file, isolation_level=None)) as other, ThreadPoolExecutor() as pool:
         other.execute("BEGIN IMMEDIATE")
-        begun = pool.submit(database.create_schema)
+        begun = pool.submit(database.create_schema, Base.metadata)
         with pytest.raises(TimeoutError):
             begun.result(0.5)
         other.execute("COMMIT")
@@ -102,7 +104,7 @@ def test_who_begins_with_a_new_file_waits_for_another_who_does(tmp_path: Path) -
 
 def test_many_starters_at_once_on_an_empty_file_all_serve(tmp_path: Path) -> None:
     with ExitStack() as stack:
-        starters = [start(tmp_path, "blog_service") for _ in range(AT_ONCE)]
+        starters = [BLOG.start(tmp_path, "blog_service") for _ in range(AT_ONCE)]
         for starter in starters:
             stack.enter_context(starter)
             stack.callback(starter.kill)
@@ -113,10 +115,11 @@ def test_many_starters_at_once_on_an_empty_file_all_serve(tmp_path: Path) -> Non
 
 
 def test_a_migrated_database_is_left_alone_by_a_start(
-    database_url: str, database: Database
+    database_url: URL, database: Database
 ) -> None:
     before = schema(database)
-    with serving(Settings(database_url=database_url, drain_seconds=0)) as (_, url):
+    settings = BLOG.settings_for(database_url)
+    with serving(BLOG.create_app(settings), settings) as url:
         assert httpx.get(f"{url}/readyz", trust_env=False).status_code == 200
     assert schema(database) == before
 
@@ -130,18 +133,20 @@ def test_a_migrated_database_is_left_alone_by_a_start(
     ],
 )
 def test_a_service_is_not_ready_on_another_schema(
-    database_url: str, database: Database, statement: str
+    database_url: URL, database: Database, statement: str
 ) -> None:
-    with database.writer.begin() as connection:
+    with database.engine.begin() as connection:
         connection.execute(text(statement))
-    with serving(Settings(database_url=database_url, drain_seconds=0)) as (_, url):
+    settings = BLOG.settings_for(database_url)
+    with serving(BLOG.create_app(settings), settings) as url:
         answer = httpx.get(f"{url}/readyz", trust_env=False)
     assert_not_ready(answer, database="up", schema="down")
 
 
-def test_a_service_is_not_ready_on_a_schema_that_was_taken_down(url: str) -> None:
-    command.upgrade(alembic_config(), "head")
-    command.downgrade(alembic_config(), "base")
-    with serving(Settings(database_url=url, drain_seconds=0)) as (_, base_url):
+def test_a_service_is_not_ready_on_a_schema_that_was_taken_down(url: str, empty: Database) -> None:
+    command.upgrade(empty.alembic_config(), "head")
+    command.downgrade(empty.alembic_config(), "base")
+    settings = BLOG.settings_for(make_url(url))
+    with serving(BLOG.create_app(settings), settings) as base_url:
         assert httpx.get(f"{base_url}/readyz", trust_env=False).status_code == 503
         assert httpx.get(f"{base_url}/livez", trust_env=False).status_code == 200

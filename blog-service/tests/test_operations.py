@@ -12,10 +12,11 @@ from typing import Any
 
 import httpx
 import pytest
-from problem import CANARY
-from running import SECONDS, finish, process, start
+from conftest import BLOG
 
-from blog_service.logs import JsonFormatter
+from chassis.logs import JsonFormatter
+from chassis_testing.problem import CANARY
+from chassis_testing.running import SECONDS, finish
 
 RESET = 0  # instead of a status
 POLL_SECONDS = 0.05  # each poll is a log line, and nobody reads them before the end
@@ -26,7 +27,7 @@ REQUEST = ["method", "path", "status", "duration_ms", "client"]
 def test_every_log_line_is_one_object_with_the_request_id_and_no_value_sent(
     tmp_path: Path,
 ) -> None:
-    with process(tmp_path, BLOG_DRAIN_SECONDS="0") as (running, url):
+    with BLOG.process(tmp_path, BLOG_DRAIN_SECONDS="0") as (running, url):
         headers = {"X-Request-ID": "the-id", "Authorization": f"Bearer {CANARY}"}
         with httpx.Client(base_url=url, headers=headers, trust_env=False) as client:
             client.post("/posts/", json={"title": CANARY, CANARY: CANARY})
@@ -60,18 +61,19 @@ def test_a_failure_is_logged_in_one_line_with_its_request_id(
         raise ZeroDivisionError
 
     monkeypatch.setattr("blog_service.crud.get_post", fail)
-    caplog.handler.setFormatter(JsonFormatter())
+    caplog.handler.setFormatter(JsonFormatter("blog-service"))
     client.get("/posts/1", headers={"X-Request-ID": "the-id"})
     (failure,) = [json.loads(line) for line in caplog.text.splitlines() if "exception" in line]
-    assert list(failure) == [*LINE, "exception"]
+    assert list(failure) == [*LINE, "exception", "at"]
     assert (failure["level"], failure["request_id"]) == ("error", "the-id")
-    assert "ZeroDivisionError" in failure["exception"]
+    assert failure["exception"] == "ZeroDivisionError"
+    assert all(re.fullmatch(r".*\.py:\d+", place) for place in failure["at"])
 
 
 def test_a_taken_port_stops_the_start(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        code, out, err = finish(start(tmp_path, "blog_service", BLOG_PORT=port))
+        code, out, err = finish(BLOG.start(tmp_path, "blog_service", BLOG_PORT=port))
     assert code != 0
     assert "address already in use" in out + err
     assert "Traceback" not in out + err
@@ -80,7 +82,7 @@ def test_a_taken_port_stops_the_start(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_drains_and_loses_nothing(tmp_path: Path, number: signal.Signals) -> None:
     body = b'{"title": "In flight"}'
-    with process(tmp_path, BLOG_DRAIN_SECONDS="1") as (running, url):
+    with BLOG.process(tmp_path, BLOG_DRAIN_SECONDS="1") as (running, url):
         idle = http.client.HTTPConnection(url.removeprefix("http://"))
         idle.request("GET", "/readyz")
         assert idle.getresponse().read()
@@ -103,7 +105,7 @@ def test_who_connects_while_it_stops_is_answered_or_refused(
 ) -> None:
     answered: list[int] = []
     with (
-        process(tmp_path, BLOG_DRAIN_SECONDS="0.6") as (running, url),
+        BLOG.process(tmp_path, BLOG_DRAIN_SECONDS="0.6") as (running, url),
         ThreadPoolExecutor(20) as pool,
     ):
         printed = pool.submit(running.communicate)  # else a full pipe would stop it

@@ -6,7 +6,8 @@ from typing import Any
 
 import httpx
 import pytest
-from problem import assert_problem, assert_refused
+
+from chassis_testing.problem import assert_problem, assert_refused
 
 Write = Callable[..., dict[str, Any]]
 LONGEST = {"title": "é" * 200, "body": "𝄞" * 100_000, "published": True}

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from running import find_url, finish, process, start
+from conftest import BLOG
 
-from blog_service.config import load_settings
+from blog_service.config import PART, Settings
+from chassis.settings import load_settings
+from chassis_testing.running import find_url, finish
 
 SETTINGS = [
     ("BLOG_PORT", "http"),
@@ -30,25 +32,25 @@ def test_a_bad_setting_is_one_sentence_that_names_it(
 ) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit) as end:
-        load_settings()
-    assert re.fullmatch(rf"blog-service: {name} [^\n]+\.", str(end.value.code))
+        load_settings(Settings, PART)
+    assert re.fullmatch(rf"blog-service: {name}: [^\n]+\.", str(end.value.code))
 
 
 @pytest.mark.parametrize("module", ["blog_service", "blog_service.migrate"])
 def test_a_bad_setting_stops_the_start_without_a_traceback(tmp_path: Path, module: str) -> None:
-    code, out, err = finish(start(tmp_path, module, BLOG_DATABASE_URL="nonsense"))
+    code, out, err = finish(BLOG.start(tmp_path, module, BLOG_DATABASE_URL="nonsense"))
     assert (code, out) == (1, "")
-    assert re.fullmatch(r"blog-service: BLOG_DATABASE_URL [^\n]+\.\n", err)
+    assert re.fullmatch(r"blog-service: BLOG_DATABASE_URL: [^\n]+\.\n", err)
 
 
 def test_without_settings_the_database_is_a_file_in_the_folder(tmp_path: Path) -> None:
-    with process(tmp_path) as (_, url):
+    with BLOG.process(tmp_path) as (_, url):
         assert httpx.post(f"{url}/posts", json={"title": "x"}, trust_env=False).status_code == 201
     assert (tmp_path / "blog.db").exists()
 
 
 def test_uvicorn_alone_is_enough_to_try_it(tmp_path: Path) -> None:
-    with start(tmp_path, "uvicorn", "blog_service.main:app", "--port", "0") as running:
+    with BLOG.start(tmp_path, "uvicorn", "blog_service.main:app", "--port", "0") as running:
         try:
             url = find_url(running, running.stderr)
             assert httpx.get(f"{url}/readyz", trust_env=False).status_code == 200

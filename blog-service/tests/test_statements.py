@@ -7,11 +7,12 @@ import httpx
 import pytest
 from sqlalchemy import event
 
-from blog_service.database import Database
+from chassis.database import Database
+from chassis_testing.fixtures import Statements
 
 
 @pytest.fixture
-def posts(sql: Callable[[str], object], statements: list[str]) -> None:
+def posts(sql: Callable[[str], object], statements: Statements) -> None:
     """Fifty posts."""
     rows = ", ".join(f"({number}, 'x')" for number in range(1, 51))
     sql(f"INSERT INTO posts (id, title) VALUES {rows}")
@@ -30,7 +31,7 @@ def posts(sql: Callable[[str], object], statements: list[str]) -> None:
     ],
 )
 def test_a_read_sends_one_statement_and_one_more_to_count_however_long_the_list(
-    client: httpx.Client, statements: list[str], path: str, count: int
+    client: httpx.Client, statements: Statements, path: str, count: int
 ) -> None:
     assert client.get(path).status_code == 200
     assert len(statements) == count, statements
@@ -47,20 +48,26 @@ def test_a_read_sends_one_statement_and_one_more_to_count_however_long_the_list(
     ],
 )
 def test_a_write_sends_at_most_three(
-    client: httpx.Client, statements: list[str], method: str, path: str, body: Any
+    client: httpx.Client, statements: Statements, method: str, path: str, body: Any
 ) -> None:
     assert client.request(method, path, json=body).is_success
     assert 1 <= len(statements) <= 3, statements
 
 
-def test_reads_begin_no_transaction(client: httpx.Client, database: Database) -> None:
-    begun: list[object] = []
-    event.listen(database.writer, "before_cursor_execute", lambda *args: begun.append(args[2]))
-    client.get("/posts/?count=true")
-    assert not [statement for statement in begun if str(statement).startswith("BEGIN")]
+def test_the_count_and_the_page_of_an_answer_agree_while_others_write(
+    client: httpx.Client, database: Database, sql: Callable[[str], object]
+) -> None:
+    def write(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if "count(" in statement:
+            sql("INSERT INTO posts (title) VALUES ('x')")
+
+    event.listen(database.engine, "after_cursor_execute", write)
+    for number in range(3):
+        answer = client.get("/posts/?count=true")
+        assert (answer.headers["X-Total-Count"], len(answer.json())) == (str(number), number)
 
 
-def test_what_is_refused_sends_none(client: httpx.Client, statements: list[str]) -> None:
+def test_what_is_refused_sends_none(client: httpx.Client, statements: Statements) -> None:
     client.get("/posts/x")
     client.get("/posts/?limit=0")
     client.post("/posts/", json={"title": ""})
@@ -83,16 +90,10 @@ def test_what_is_refused_sends_none(client: httpx.Client, statements: list[str])
     ],
 )
 def test_an_index_serves_the_query(
-    client: httpx.Client, database: Database, path: str, plan: str
+    client: httpx.Client, database: Database, statements: Statements, path: str, plan: str
 ) -> None:
-    asked: list[tuple[str, Any]] = []
-
-    def note(_connection: object, _cursor: object, sql: str, values: Any, *_rest: object) -> None:
-        asked.append((sql, values))
-
-    event.listen(database.writer, "before_cursor_execute", note)
     client.get(path)
-    ((sql, values),) = asked
-    with database.reader.connect() as connection:
+    ((sql, values),) = statements
+    with database.engine.connect() as connection:
         rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values).all()
     assert [row.detail for row in rows] == [plan]

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from chassis.schemas import Page
 
-MAX_CHARACTERS = 510_000  # of the texts of a page, so that many clients at once cannot fill the memory
+MAX_CHARACTERS = 510_000  # of a page's texts, so that many clients at once cannot fill the memory
 
 Row = dict[str, Any]
 

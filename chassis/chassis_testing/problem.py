@@ -1,4 +1,4 @@
-"""What every error looks like (RFC 9457), and what none may show."""
+"""The shape of every error (RFC 9457), and the values that none may show."""
 
 from http import HTTPStatus
 from typing import Any
@@ -6,15 +6,16 @@ from typing import Any
 import httpx
 
 CANARY = "cAnArY"
+INVALID = 422
 KEYS = ["type", "title", "status", "detail", "instance", "request_id"]
 
 
 def assert_problem(answer: httpx.Response, status: int, *more: str) -> dict[str, Any]:
-    """The answer is this error in exactly the agreed shape, and shows nothing that was sent."""
+    """Check that the answer is this error in exactly the agreed shape and repeats no value."""
     assert answer.status_code == status, answer.text[:500]
     assert answer.headers["Content-Type"] == "application/problem+json"
     body: dict[str, Any] = answer.json()
-    assert list(body) == [*KEYS, *(["errors"] if status == 422 else more)]
+    assert list(body) == [*KEYS, *(["errors"] if status == INVALID else more)]
     assert body["type"] == "about:blank"
     assert body["title"] == HTTPStatus(status).phrase
     assert body["status"] == status
@@ -26,13 +27,13 @@ def assert_problem(answer: httpx.Response, status: int, *more: str) -> dict[str,
 
 
 def assert_not_ready(answer: httpx.Response, **checks: str) -> None:
-    """The answer is 503, never cached, and says what is up and what is down."""
+    """Check that the answer is 503, never cached, and says what is up and what is down."""
     assert assert_problem(answer, 503, "checks")["checks"] == checks
     assert (answer.headers["Retry-After"], answer.headers["Cache-Control"]) == ("1", "no-store")
 
 
 def assert_refused(answer: httpx.Response, *loc: str) -> None:
-    """The answer is 422 and names the field, and no other."""
+    """Check that the answer is 422 and names this field and no other."""
     errors = assert_problem(answer, 422)["errors"]
     assert all(list(error) == ["loc", "msg", "type"] for error in errors)
     assert {tuple(error["loc"]) for error in errors} == {loc}

@@ -1,4 +1,4 @@
-"""Posts: every route, every field."""
+"""Posts: every route, every field, and what is refused."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -7,6 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
+from chassis_testing import hostile
+from chassis_testing.hostile import short
 from chassis_testing.problem import assert_problem, assert_refused
 
 Write = Callable[..., dict[str, Any]]
@@ -100,3 +102,59 @@ def test_nobody_sets_a_field_that_is_not_theirs(
 
 def test_a_post_without_a_title_is_refused(client: httpx.Client) -> None:
     assert_refused(client.post("/posts/", json={"body": "x"}), "body", "title")
+
+
+FIELDS = [
+    *(("title", value) for value in [*hostile.NO_TEXTS, '""', f'"{"x" * 201}"']),
+    *(("body", value) for value in hostile.NO_TEXTS if value != "null"),
+    *(("body", f'"{length * "x"}"') for length in (100_001, 10**6)),
+    *(("published", value) for value in hostile.NO_FLAGS),
+]
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+def test_a_field_of_a_wrong_kind_is_refused_and_changes_nothing(
+    client: httpx.Client, write_post: Write, method: str, subtests: pytest.Subtests
+) -> None:
+    post = write_post()
+    path = "/posts/" if method == "POST" else f"/posts/{post['id']}"
+    for field, value in FIELDS:
+        with subtests.test(f"{field}: {short(value)}"):
+            others = "" if field == "title" else '"title": "x", '
+            content = f'{{{others}"{field}": {value}}}'
+            answer = client.request(method, path, content=content, headers=hostile.JSON)
+            assert_refused(answer, "body", field)
+    assert client.get("/posts/").json() == [post]
+
+
+def test_a_path_or_query_of_a_wrong_kind_is_refused(client: httpx.Client) -> None:
+    assert_refused(client.get("/posts/x"), "path", "post_id")
+    for method in ("GET", "PATCH", "DELETE"):
+        body = {"title": "x"} if method == "PATCH" else None
+        assert_refused(client.request(method, "/posts/1?x=1", json=body), "query", "x")
+    assert_refused(client.post("/posts/?x=1", json={"title": "x"}), "query", "x")
+    for value in hostile.NO_BOOLEANS:
+        assert_refused(client.get(f"/posts/?published={value}"), "query", "published")
+
+
+@pytest.mark.parametrize("query", ["", "&published=true", "&published=false"])
+def test_the_links_and_the_total_are_those_of_the_filter(
+    client: httpx.Client, write_post: Write, query: str
+) -> None:
+    posts = [write_post(published=number % 3 == 0) for number in range(7)]
+    wanted = [post for post in posts if f"{post['published']}".lower() in (query or "true false")]
+    page = client.get(f"/posts/?limit=2&count=true{query}")
+    found = page.json()
+    while "next" in page.links:
+        assert page.headers["X-Total-Count"] == str(len(wanted))
+        page = client.get(page.links["next"]["url"])
+        found += page.json()
+    assert found == wanted
+
+
+def test_the_document_lists_each_route_once(client: httpx.Client) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    assert {path: set(methods) for path, methods in paths.items()} == {
+        "/posts/": {"get", "post"},
+        "/posts/{post_id}": {"get", "patch", "delete"},
+    }

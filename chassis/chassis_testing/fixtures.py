@@ -1,7 +1,8 @@
 """Fixtures for the tests of every service: `pytest_plugins = ["chassis_testing.fixtures"]`.
 
 One server serves all tests; each test has a clean migrated database. A test that uses a database
-runs on PostgreSQL and on SQLite, unless its conftest.py has an `engine` of its own.
+runs on PostgreSQL and on SQLite, unless its module is for `only` one, or its conftest.py
+has an `engine` of its own.
 PLATFORM_TEST_DATABASE_URL names a PostgreSQL server on which databases are made and removed;
 without it one is started.
 """
@@ -26,6 +27,12 @@ from chassis_testing.service import Service
 Sql = Callable[[str], Sequence[Row[Any]]]
 Statements = list[tuple[str, Any]]
 Server = tuple[FastAPI, httpx.Client]
+
+
+def only(engine: str) -> list[pytest.MarkDecorator]:
+    """Return the `pytestmark` of a module whose tests need one engine."""
+    chosen = pytest.mark.parametrize("engine", [engine], indirect=True)
+    return [pytest.mark.usefixtures("engine"), chosen]
 
 
 @pytest.fixture(scope="session", params=["postgresql", "sqlite"])
@@ -62,6 +69,14 @@ def _create(server: URL, name: str, options: str = "") -> URL:
 def empty_url(engine: str, request: pytest.FixtureRequest, tmp_path: Path) -> URL:
     """A database without a table."""
     return _empty(engine, request, tmp_path, "empty")
+
+
+@pytest.fixture
+def empty(service: Service, empty_url: URL) -> Iterator[Database]:
+    """A database without a table, opened."""
+    database = service.database_at(empty_url)
+    yield database
+    database.close()
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 import pytest
 from conftest import User
-from problem import assert_problem, assert_refused
+
+from chassis_testing.problem import assert_problem, assert_refused
 
 Write = Callable[..., dict[str, Any]]
 FIELDS = ["id", "title", "content", "is_published", "owner_id", "owner_email", "created_at"]

@@ -1,19 +1,17 @@
-"""The database: its rules hold whoever writes, and no acknowledged write is lost."""
+"""The database: its rules hold for plain SQL too."""
 
-import itertools
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 from conftest import PASSWORD, User
-from problem import assert_problem
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from platform_service.database import Database
+from chassis.database import Database
+from chassis_testing.fixtures import Sql
+from chassis_testing.problem import assert_problem
 
-Sql = Callable[[str], Sequence[Any]]
 Write = Callable[..., dict[str, Any]]
 USER = "INSERT INTO users (email, hashed_password) VALUES ({}, 'x')"
 ARTICLE = "INSERT INTO articles (title, content, owner_id) VALUES ({}, {}, {})"
@@ -101,98 +99,11 @@ def test_ids_are_not_used_again_after_plain_sql_removed_them(
     assert sign_in("bob").id > ann.id
 
 
-def test_every_connection_is_set_up(database: Database) -> None:
-    if database.writer.dialect.name == "postgresql":
-        settings = {"SHOW timezone": "UTC", "SHOW statement_timeout": "5s"}
-    else:
-        settings = {
-            "PRAGMA journal_mode": "wal",
-            "PRAGMA synchronous": "2",
-            "PRAGMA foreign_keys": "1",
-            "PRAGMA busy_timeout": "5000",
-        }
-    for engine, (question, value) in itertools.product(
-        (database.writer, database.reader), settings.items()
-    ):
-        with engine.connect() as connection:
-            assert str(connection.exec_driver_sql(question).scalar()) == value
-
-
-def test_a_write_is_seen_by_whoever_reads_next(
-    client: httpx.Client, write_article: Write, ann: User
-) -> None:
-    with httpx.Client(base_url=client.base_url, trust_env=False, headers=ann.headers) as other:
-        for number in range(30):
-            article = write_article(ann, title=f"{number}")
-            assert other.get(f"/articles/{article['id']}").json() == article
-
-
-def test_many_writers_at_once_lose_nothing(client: httpx.Client, sql: Sql, ann: User) -> None:
-    names = [f"{writer}-{turn}" for writer, turn in itertools.product(range(32), range(6))]
-
-    def write(name: str) -> tuple[int, int]:
-        body = {"title": name, "content": "x"}
-        created = client.post("/articles/", json=body, headers=ann.headers)
-        path = created.headers["Location"]
-        changed = client.patch(path, json={"content": name}, headers=ann.headers)
-        return created.status_code, changed.status_code
-
-    with ThreadPoolExecutor(32) as pool:
-        assert set(pool.map(write, names)) == {(201, 200)}
-    assert {tuple(row) for row in sql("SELECT title, content FROM articles")} == {
-        (name, name) for name in names
-    }
-
-
-def test_a_reader_is_not_held_up_by_a_writer(
-    client: httpx.Client, database: Database, write_article: Write, ann: User
-) -> None:
-    article = write_article(ann, is_published=True)
-    with database.writer.begin() as connection:
-        connection.exec_driver_sql("DELETE FROM articles")
-        assert client.get("/articles/", timeout=5).json() == [article]
-    assert client.get("/articles/").json() == []
-
-
-def fail_at_commit(sql: Sql, dialect: str) -> None:
-    """Let every insert of an article pass, and its commit fail."""
-    if dialect == "postgresql":
-        sql(
-            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
-            "$$ BEGIN RAISE EXCEPTION 'not today'; END $$"
-        )
-        sql(
-            "CREATE CONSTRAINT TRIGGER late AFTER INSERT ON articles "
-            "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()"
-        )
-    else:
-        sql(
-            "CREATE TABLE notes "
-            "(user_id INTEGER REFERENCES users (id) DEFERRABLE INITIALLY DEFERRED)"
-        )
-        sql("CREATE TRIGGER late AFTER INSERT ON articles BEGIN INSERT INTO notes VALUES (-1); END")
-
-
-def test_a_commit_that_fails_is_no_success(
-    client: httpx.Client, sql: Sql, database: Database, ann: User
-) -> None:
-    dialect = database.writer.dialect.name
-    fail_at_commit(sql, dialect)
-    body = {"title": "x", "content": "x"}
-    answer = client.post("/articles/", json=body, headers=ann.headers)
-    assert answer.status_code >= 400
-    assert_problem(answer, answer.status_code)
-    assert "not today" not in answer.text
-    assert client.get("/articles/", headers=ann.headers).json() == []
-    sql("DROP TRIGGER late" + (" ON articles" if dialect == "postgresql" else ""))
-    assert client.post("/articles/", json=body, headers=ann.headers).status_code == 201
-
-
 def test_an_owner_who_is_removed_while_they_write_is_a_conflict(
     client: httpx.Client, sql: Sql, database: Database, ann: User
 ) -> None:
     removal = "DELETE FROM users WHERE id = NEW.owner_id"
-    if database.writer.dialect.name == "postgresql":
+    if database.engine.dialect.name == "postgresql":
         sql(
             "CREATE FUNCTION remove() RETURNS trigger LANGUAGE plpgsql AS "
             f"$$ BEGIN {removal}; RETURN NEW; END $$"
@@ -207,7 +118,7 @@ def test_an_owner_who_is_removed_while_they_write_is_a_conflict(
 def test_a_sign_up_that_fails_at_commit_is_no_success(
     client: httpx.Client, sql: Sql, database: Database
 ) -> None:
-    if database.writer.dialect.name == "sqlite":
+    if database.engine.dialect.name == "sqlite":
         sql("CREATE TABLE notes (id INTEGER REFERENCES users (id) DEFERRABLE INITIALLY DEFERRED)")
         sql("CREATE TRIGGER late AFTER INSERT ON users BEGIN INSERT INTO notes VALUES (-1); END")
     else:

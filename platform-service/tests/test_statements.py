@@ -1,16 +1,13 @@
 """How many statements a request sends, beside BEGIN and COMMIT, and whether an index helps."""
 
-from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 from conftest import PASSWORD, User
 
-from platform_service.database import Database
-
-Sql = Callable[[str], Any]
-Statements = list[tuple[str, Any]]
+from chassis.database import Database
+from chassis_testing.fixtures import Sql, Statements
 
 
 @pytest.fixture
@@ -116,7 +113,7 @@ def million(sql: Sql, database: Database, ann: User) -> None:
     articles = "articles (title, content, is_published, owner_id) SELECT 'x', 'x', n % 10 > 0, {}"
     for _ in range(ROWS // BATCH):  # one statement for all would take longer than one may
         sql(numbers.format(BATCH, articles.format(f"{ann.id} + n % 1000")))
-    with database.writer.begin() as connection:
+    with database.engine.begin() as connection:
         connection.exec_driver_sql("ANALYZE")
 
 
@@ -129,12 +126,12 @@ def test_no_page_of_a_million_articles_reads_them_all(
     ann: User,
     subtests: pytest.Subtests,
 ) -> None:
-    explain = "EXPLAIN" if database.writer.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
+    explain = "EXPLAIN" if database.engine.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
     for path in [*PLANNED, *MERGED, "/users/?after=500"]:
         statements.clear()
         assert client.get(path, headers=ann.headers).status_code == 200
         for statement, values in list(statements):
-            with database.reader.connect() as connection, subtests.test(path):
+            with database.engine.connect() as connection, subtests.test(path):
                 rows = connection.exec_driver_sql(f"{explain} {statement}", values).all()
                 plan = "\n".join(str(row) for row in rows)
                 assert "Seq Scan on articles" not in plan, plan

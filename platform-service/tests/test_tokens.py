@@ -3,22 +3,23 @@
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import jwt
 import pytest
-from conftest import PASSWORD, User, settings_for
+from conftest import PASSWORD, PLATFORM, User
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from fastapi import FastAPI
-from problem import CANARY, assert_problem
-from running import serving
 from sqlalchemy import URL
 
-Sql = Callable[[str], Sequence[Any]]
+from chassis_testing.fixtures import Sql
+from chassis_testing.problem import CANARY, assert_problem
+from chassis_testing.running import serving
+
 PRIVATE = [
     *(("GET", "/users/"), ("GET", "/users/me"), ("GET", "/users/1"), ("POST", "/articles/")),
     *(("PATCH", "/articles/1"), ("DELETE", "/articles/1")),
@@ -208,8 +209,9 @@ def rotated(
     """A service with two keys, the newer one first."""
     keys = [Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()]
     (file := tmp_path / "keys.pem").write_text("".join(map(pem, keys)))
-    settings = settings_for(database_url).model_copy(update={"signing_key_file": file})
-    with serving(settings) as (app, url), httpx.Client(base_url=url, trust_env=False) as client:
+    settings = PLATFORM.settings_for(database_url).model_copy(update={"signing_key_file": file})
+    app = PLATFORM.create_app(settings)
+    with serving(app, settings) as url, httpx.Client(base_url=url, trust_env=False) as client:
         yield app, client, keys
 
 

@@ -1,16 +1,15 @@
 """Users: signing up, and what is shown of them."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import httpx
 import pytest
 from conftest import PASSWORD, User
-from problem import assert_problem, assert_refused
 
-Sql = Callable[[str], Sequence[Any]]
+from chassis_testing.fixtures import Sql
+from chassis_testing.problem import assert_problem, assert_refused
+
 FIELDS = ["id", "email", "is_active", "created_at"]
 
 

@@ -1,15 +1,14 @@
 """Signing in: the form, the token it gives, and what tells nothing."""
 
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
 
 import httpx
 import pytest
 from conftest import PASSWORD, User
-from problem import CANARY, assert_problem, assert_refused
 
-Sql = Callable[[str], Sequence[Any]]
+from chassis_testing.fixtures import Sql
+from chassis_testing.hostile import FORM, JSON
+from chassis_testing.problem import CANARY, assert_problem, assert_refused
 
 
 def sign_in_as(client: httpx.Client, email: str, password: str = PASSWORD) -> httpx.Response:
@@ -75,9 +74,6 @@ def test_an_inactive_user_cannot_sign_in_and_their_token_stops_at_once(
     assert client.get("/users/me", headers=ann.headers).status_code == 200
 
 
-FORM = "application/x-www-form-urlencoded"
-
-
 @pytest.mark.parametrize(
     ("content", "field"),
     [
@@ -94,7 +90,7 @@ FORM = "application/x-www-form-urlencoded"
     ids=lambda value: str(value)[:40],
 )
 def test_a_wrong_form_is_refused(client: httpx.Client, content: bytes, field: str) -> None:
-    answer = client.post("/auth/token", content=content, headers={"Content-Type": FORM})
+    answer = client.post("/auth/token", content=content, headers=FORM)
     assert_refused(answer, "body", field)
     assert CANARY not in answer.text
 
@@ -122,45 +118,19 @@ def test_a_form_may_hold_utf_8_that_is_not_percent_encoded(client: httpx.Client)
     user = {"email": "ann@example.com", "password": "pässwörd"}
     assert client.post("/users/", json=user).status_code == 201
     form = "username=ann@example.com&password=pässwörd".encode()
-    answer = client.post("/auth/token", content=form, headers={"Content-Type": FORM})
-    assert answer.status_code == 200
-
-
-@pytest.mark.parametrize("content", [b"username=%FF&password=x", b"username=\xff&password=x"])
-def test_a_form_that_is_not_utf_8_is_400(client: httpx.Client, content: bytes) -> None:
-    answer = client.post("/auth/token", content=content, headers={"Content-Type": FORM})
-    assert_problem(answer, 400)
-
-
-@pytest.mark.parametrize("content", [b"username=a&username=b&password=c", b"a=1&" * 101])
-def test_a_form_with_a_field_twice_or_too_many_is_400(client: httpx.Client, content: bytes) -> None:
-    answer = client.post("/auth/token", content=content, headers={"Content-Type": FORM})
-    assert_problem(answer, 400)
+    assert client.post("/auth/token", content=form, headers=FORM).status_code == 200
 
 
 @pytest.mark.parametrize(
-    ("content", "media_type"), [(b"{}", "application/json"), (b"password=%ff", FORM)]
+    ("content", "headers"), [(b"{}", JSON), (b"password=%ff", FORM), (b"", FORM)]
 )
-def test_a_token_is_looked_at_before_the_form(
-    client: httpx.Client, content: bytes, media_type: str
+def test_a_token_is_verified_before_the_form_is_refused(
+    client: httpx.Client, content: bytes, headers: dict[str, str]
 ) -> None:
-    headers = {"Content-Type": media_type, "Authorization": "Bearer x"}
+    headers = {**headers, "Authorization": "Bearer x"}
     assert_problem(client.post("/auth/token", content=content, headers=headers), 401)
 
 
-@pytest.mark.parametrize("media_type", ["application/json", "multipart/form-data", "x", ""])
-def test_a_form_of_another_media_type_is_415(client: httpx.Client, media_type: str) -> None:
-    headers = {"Content-Type": media_type}
-    answer = client.post("/auth/token", content=b"username=a&password=b", headers=headers)
-    assert_problem(answer, 415)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"&", b"=", b"&" * 10_000, b"a=b&" * 5000, b"a" * 10**6, b"\x00", b"username=%zz"],
-    ids=lambda value: str(value)[:20],
-)
-def test_a_strange_form_is_refused(client: httpx.Client, content: bytes) -> None:
-    answer = client.post("/auth/token", content=content, headers={"Content-Type": FORM})
-    assert_problem(answer, answer.status_code)
-    assert answer.status_code in {400, 413, 422}
+def test_a_form_of_another_media_type_is_415(client: httpx.Client) -> None:
+    content = b"username=a&password=b"
+    assert_problem(client.post("/auth/token", content=content, headers=JSON), 415)

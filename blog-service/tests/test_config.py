@@ -1,0 +1,47 @@
+"""The settings, and the ways to start the service."""
+
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+from conftest import BLOG
+
+from blog_service.config import PART, Settings
+from chassis.settings import load_settings
+from chassis_testing.running import find_url
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("nonsense", "", "sqlite://", "sqlite:///:memory:", "postgresql://user@localhost/blog"),
+        "sqlite:////nowhere/at/all/blog.db",
+    ],
+)
+def test_a_database_that_is_no_writable_sqlite_file_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("BLOG_DATABASE_URL", value)
+    with pytest.raises(SystemExit) as end:
+        load_settings(Settings, PART)
+    assert re.fullmatch(r"blog-service: BLOG_DATABASE_URL: [^\n]+\.", str(end.value.code))
+
+
+def test_without_settings_the_database_is_a_file_in_the_folder(tmp_path: Path) -> None:
+    assert Settings().port == 8001
+    with BLOG.process(tmp_path) as (_, url):
+        assert httpx.get(f"{url}/readyz", trust_env=False).status_code == 200
+        assert httpx.post(f"{url}/posts", json={"title": "x"}, trust_env=False).status_code == 201
+    assert (tmp_path / "blog.db").exists()
+
+
+def test_uvicorn_alone_is_enough_to_try_it(tmp_path: Path) -> None:
+    with BLOG.start(tmp_path, "uvicorn", "blog_service.main:app", "--port", "0") as running:
+        try:
+            url = find_url(running, running.stderr)
+            assert httpx.get(f"{url}/readyz", trust_env=False).status_code == 200
+            assert httpx.get(f"{url}/posts/", trust_env=False).json() == []
+        finally:
+            running.terminate()
+    assert (tmp_path / "blog.db").exists()

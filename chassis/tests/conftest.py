@@ -1,0 +1,68 @@
+"""The sample service, and a way to ask routes without a socket."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import sample
+from fastapi import APIRouter, FastAPI
+
+from chassis.app import make_app
+from chassis_testing.service import Service
+
+pytest_plugins = ["chassis_testing.fixtures"]
+
+SAMPLE = Service(
+    "sample",
+    Path(__file__).parent,
+    "SAMPLE_",
+    sample.Settings,
+    sample.create_app,
+    sample.make_database,
+)
+
+
+@pytest.fixture(scope="session")
+def service() -> Service:
+    return SAMPLE
+
+
+@pytest.fixture
+def write_note(client: httpx.Client) -> Callable[..., dict[str, Any]]:
+    def write(text: str = "A note") -> dict[str, Any]:
+        answer = client.post("/notes/", json={"text": text})
+        assert answer.status_code == 201, answer.text
+        note: dict[str, Any] = answer.json()
+        return note
+
+    return write
+
+
+@asynccontextmanager
+async def asking(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """Start an application and yield a client that calls it without a socket."""
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://test") as client,
+    ):
+        yield client
+
+
+@asynccontextmanager
+async def _without_database(_app: FastAPI) -> AsyncIterator[None]:
+    yield
+
+
+def answer_of(router: APIRouter, method: str, path: str, **options: Any) -> httpx.Response:
+    """Return the answer of an application that has these routes and no database."""
+
+    async def ask() -> httpx.Response:
+        async with asking(make_app("sample", _without_database, router)) as client:
+            return await client.request(method, path, **options)
+
+    return asyncio.run(ask())

@@ -1,0 +1,35 @@
+"""Create notes.
+
+Revision ID: 5a1c0de00001
+Revises:
+Created: 2026-11-28 19:00:00+00:00
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision: str = "5a1c0de00001"
+down_revision: str | None = None
+branch_labels: None = None
+depends_on: None = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "notes",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.func.now(),
+            nullable=False,
+        ),
+        sa.CheckConstraint("length(text) BETWEEN 1 AND 100000", name=op.f("ck_notes_text_length")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notes")),
+        sqlite_autoincrement=True,
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("notes")

@@ -1,0 +1,156 @@
+"""A service of a few lines, on which the chassis is tested.
+
+`python -m sample` serves it, `python -m sample migrate` migrates its database.
+"""
+
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from pydantic import Field
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+from chassis.app import Lifespan, make_app
+from chassis.database import Database
+from chassis.errors import NotFoundError
+from chassis.migrations import migrate
+from chassis.models import NAMING_CONVENTION, UtcDateTime
+from chassis.pagination import link_next_page, paginate
+from chassis.postgresql import make_postgresql_engine
+from chassis.requests import NO_QUERY
+from chassis.routes import Route
+from chassis.schemas import Input, NoNul, Output, Page, RowId
+from chassis.server import serve
+from chassis.settings import PartSettings, load_settings
+from chassis.sqlite import make_sqlite_engine
+
+PART = "sample"
+READERS = 2
+WRITERS = 1
+TEXT_LENGTH = 100_000
+
+
+class Settings(PartSettings, env_prefix="SAMPLE_"):
+    database_url: str
+
+
+class Base(DeclarativeBase):
+    metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
+
+
+class Note(Base):
+    __tablename__ = "notes"
+    __table_args__ = (
+        sa.CheckConstraint(f"length(text) BETWEEN 1 AND {TEXT_LENGTH}", name="text_length"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    text: Mapped[str] = mapped_column(sa.Text)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=sa.func.now())
+
+
+Text = Annotated[str, Field(min_length=1, max_length=TEXT_LENGTH), NoNul]
+
+
+class NoteCreate(Input):
+    text: Text
+
+
+class NoteUpdate(Input):
+    text: Text = Field(default_factory=str)
+
+
+class NoteOut(Output):
+    id: int
+    text: str
+    created_at: datetime
+
+
+def make_database(settings: Settings) -> Database:
+    url = sa.make_url(settings.database_url)
+    if url.get_backend_name() == "sqlite":
+        engine = make_sqlite_engine(url, READERS + WRITERS + 1)
+    else:
+        engine = make_postgresql_engine(
+            url.set(drivername="postgresql+psycopg2"), READERS + WRITERS + 1, PART
+        )
+    migrations = Path(__file__).parent / "migrations"
+    return Database(engine, migrations, readers=READERS, writers=WRITERS)
+
+
+async def get_db(request: Request) -> AsyncIterator[Session]:
+    yield request.app.state.database.session(request.method)
+
+
+Db = Annotated[Session, Depends(get_db)]
+router = APIRouter(prefix="/notes", route_class=Route)
+
+
+@router.get("/", response_model=list[NoteOut])
+def list_notes(
+    page: Annotated[Page, Query()], db: Db, request: Request, response: Response
+) -> Sequence[sa.RowMapping]:
+    if page.count:
+        response.headers["X-Total-Count"] = str(db.scalar(sa.select(sa.func.count(Note.id))))
+    found = db.execute(paginate(sa.select(*Note.__table__.columns), Note.id, page))
+    return link_next_page(request, response, page, found.mappings().all())
+
+
+@router.get("/{note_id}", response_model=NoteOut, dependencies=[NO_QUERY])
+def get_note(note_id: RowId, db: Db) -> Note:
+    note = db.get(Note, note_id)
+    if note is None:
+        raise NotFoundError
+    return note
+
+
+@router.post("/", status_code=201, response_model=NoteOut, dependencies=[NO_QUERY])
+def create_note(note: NoteCreate, db: Db, response: Response) -> Note:
+    created = Note(text=note.text)
+    db.add(created)
+    db.flush()
+    response.headers["Location"] = f"/notes/{created.id}"
+    return created
+
+
+@router.patch("/{note_id}", response_model=NoteOut, dependencies=[NO_QUERY])
+def update_note(note_id: RowId, changes: NoteUpdate, db: Db) -> Note:
+    note = get_note(note_id, db)
+    for field, value in changes.model_dump(exclude_unset=True).items():
+        setattr(note, field, value)
+    return note
+
+
+@router.delete("/{note_id}", status_code=204, response_class=Response, dependencies=[NO_QUERY])
+def delete_note(note_id: RowId, db: Db) -> None:
+    db.delete(get_note(note_id, db))
+
+
+def lifespan_of(settings: Settings) -> Lifespan:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.database = make_database(settings)
+        if settings.database_url.startswith("sqlite"):
+            app.state.database.create_schema(Base.metadata)
+        yield
+        app.state.database.close()
+
+    return lifespan
+
+
+def create_app(settings: Settings) -> FastAPI:
+    return make_app(PART, lifespan_of(settings), router)
+
+
+if __name__ == "__main__":
+    settings = load_settings(Settings, PART)
+    if sys.argv[1:] == ["migrate"]:
+        migrate(PART, make_database(settings))
+    else:
+        serve(create_app(settings), settings, PART)

@@ -1,0 +1,100 @@
+"""Migrations: up, down, no drift, many at once, and one sentence when one cannot run."""
+
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+from alembic import command
+from conftest import SAMPLE
+from sample import Base
+from sqlalchemy import URL, text
+
+from chassis.database import Database
+from chassis.migrations import LOCK
+from chassis_testing import schema
+from chassis_testing.running import finish
+from chassis_testing.service import rendered
+
+AT_ONCE = 4
+
+
+def settings_of(url: URL) -> dict[str, str]:
+    return {"SAMPLE_DATABASE_URL": rendered(url)}
+
+
+def test_migrations_go_up_and_down_and_up_again_without_drift(empty: Database) -> None:
+    schema.assert_reversible(empty)
+
+
+def test_the_models_and_the_migrations_make_the_same_schema(
+    empty: Database, database: Database
+) -> None:
+    schema.assert_equal(empty, Base.metadata, database)
+
+
+def test_many_migrations_at_once_all_succeed(
+    empty_url: URL, empty: Database, tmp_path: Path
+) -> None:
+    jobs = [
+        SAMPLE.start(tmp_path, "sample", "migrate", **settings_of(empty_url))
+        for _ in range(AT_ONCE)
+    ]
+    ended = [finish(job) for job in jobs]
+    assert [code for code, _, _ in ended] == [0] * AT_ONCE, ended
+    assert empty.check() == {"database": True, "schema": True}
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+def test_a_migration_is_not_ended_by_the_limits_of_requests(
+    empty_url: URL, empty: Database, tmp_path: Path
+) -> None:
+    with empty.engine.begin() as other:
+        other.execute(text("SET LOCAL statement_timeout = 0"))
+        other.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+        other.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
+        job = SAMPLE.start(tmp_path, "sample", "migrate", **settings_of(empty_url))
+        waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        while not other.scalar(text(waiting)):
+            assert job.poll() is None
+        other.execute(text("SELECT pg_sleep(6)"))  # longer than a request's statement may take
+    code, _, err = finish(job)
+    assert code == 0, err
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://user@127.0.0.1:9/x", "sqlite:////nowhere/at/all/sample.db"]
+)
+def test_a_migration_without_its_database_is_one_sentence(tmp_path: Path, url: str) -> None:
+    job = SAMPLE.start(tmp_path, "sample", "migrate", SAMPLE_DATABASE_URL=url)
+    code, _, err = finish(job)
+    assert code == 1
+    assert re.fullmatch(r"sample: the database cannot be migrated: [^\n]+\n", err)
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_migration_of_a_file_in_use_is_one_sentence(
+    empty_url: URL, empty: Database, tmp_path: Path
+) -> None:
+    with empty.engine.begin():  # holds the file for longer than the job waits
+        job = SAMPLE.start(tmp_path, "sample", "migrate", **settings_of(empty_url))
+        code, _, err = finish(job)
+    assert (code, err) == (1, "sample: the database cannot be migrated: database is locked\n")
+
+
+def test_alembic_by_hand_uses_the_database_of_the_settings(
+    empty_url: URL, empty: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAMPLE_DATABASE_URL", rendered(empty_url))
+    command.upgrade(empty.alembic_config(), "head")
+    assert empty.check() == {"database": True, "schema": True}
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_start_leaves_a_migrated_database_as_it_is(
+    database_url: URL, database: Database, tmp_path: Path
+) -> None:
+    before = schema.read(database)
+    with SAMPLE.process(tmp_path, **settings_of(database_url)) as (_, url):
+        assert httpx.get(f"{url}/readyz", trust_env=False).status_code == 200
+    assert schema.read(database) == before

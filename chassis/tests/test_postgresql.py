@@ -1,0 +1,70 @@
+"""PostgreSQL: every connection is set up, and a closed one is replaced before it is used."""
+
+import httpx
+import pytest
+from sqlalchemy import URL, event
+
+from chassis.database import Database
+from chassis_testing import postgres
+from chassis_testing.fixtures import Sql, only
+from chassis_testing.problem import assert_problem
+
+pytestmark = only("postgresql")
+
+READ_COMMITTED, REPEATABLE_READ = 1, 2  # as psycopg2 numbers them
+SETTINGS = {
+    "timezone": "UTC",
+    "statement_timeout": "5s",
+    "idle_in_transaction_session_timeout": "10s",
+    "application_name": "sample",
+}
+
+
+@pytest.mark.parametrize(("name", "value"), SETTINGS.items())
+def test_every_connection_is_set_up(sql: Sql, name: str, value: str) -> None:
+    assert sql(f"SHOW {name}")[0] == (value,)
+
+
+def test_a_get_reads_a_snapshot_that_cannot_write(client: httpx.Client, database: Database) -> None:
+    seen: list[tuple[int | None, bool | None]] = []
+
+    def look(connection: object, cursor: object, *_rest: object) -> None:
+        assert connection
+        driver = cursor.connection  # type: ignore[attr-defined]
+        seen.append((driver.isolation_level, driver.readonly))
+
+    event.listen(database.engine, "after_cursor_execute", look)
+    client.get("/notes/")
+    client.post("/notes/", json={"text": "x"})
+    client.get("/notes/")
+    snapshot, default = (REPEATABLE_READ, True), (READ_COMMITTED, False)
+    assert seen == [snapshot, default, snapshot]
+
+
+def test_a_connection_that_the_server_has_closed_is_replaced(
+    client: httpx.Client, database_url: URL
+) -> None:
+    for _ in range(3):
+        assert client.get("/notes/").status_code == 200
+        assert client.post("/notes/", json={"text": "x"}).status_code == 201
+        postgres.administer(
+            database_url.set(database="postgres"),
+            "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity "
+            "WHERE application_name = 'sample'",
+        )
+
+
+def test_a_statement_that_takes_too_long_is_503(
+    client: httpx.Client, database: Database, sql: Sql
+) -> None:
+    def hurry(connection: object, _record: object) -> None:
+        with connection.cursor() as cursor:  # type: ignore[attr-defined]
+            cursor.execute("SET statement_timeout = 200")
+        connection.commit()  # type: ignore[attr-defined]
+
+    event.listen(database.engine, "connect", hurry)
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("LOCK TABLE notes")
+        assert_problem(client.get("/notes/"), 503)
+    assert client.get("/notes/").status_code == 200
+    assert sql("SELECT count(*) FROM notes")[0] == (0,)

@@ -1,0 +1,247 @@
+"""Bodies: read strictly, and refused with the right status whatever they hold."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import httpx
+import pytest
+from conftest import answer_of
+from fastapi import APIRouter, Depends, Form
+from starlette.types import Message
+
+from chassis.errors import UnauthorizedError
+from chassis.requests import StrictRequest, UnreadableBody
+from chassis.routes import Route
+from chassis.schemas import Input
+from chassis_testing import hostile
+from chassis_testing.fixtures import only
+from chassis_testing.hostile import FORM, JSON, MEBIBYTE, short
+from chassis_testing.problem import CANARY, assert_problem, assert_refused
+
+pytestmark = only("sqlite")  # no body that is refused reaches the database
+
+FORMS = [
+    (b"", {}),
+    (b"a=1&b=2", {"a": "1", "b": "2"}),
+    (b"a=&b", {"a": "", "b": ""}),
+    (b"a=x+y%20z", {"a": "x y z"}),
+    ("a=pässwörd".encode(), {"a": "pässwörd"}),
+    (b"a=%zz", {"a": "%zz"}),
+]
+NO_FORMS = [b"a=%FF", b"a=\xff", b"a=1&a=2", b"a=1&" * 101, b"&".join([b"a=1"] * 101)]
+
+
+def request_of(body: bytes, media_type: str | None) -> StrictRequest:
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    headers = [(b"content-type", media_type.encode("latin-1"))] if media_type is not None else []
+    return StrictRequest({"type": "http", "headers": headers}, receive)
+
+
+def json_of(body: bytes, media_type: str | None = "application/json") -> Any:
+    return asyncio.run(request_of(body, media_type).json())
+
+
+def form_of(body: bytes, media_type: str | None = FORM["Content-Type"]) -> Any:
+    return asyncio.run(request_of(body, media_type).form())
+
+
+@pytest.mark.parametrize("text", ['{"a": [1, null, "\\u00e9"]}', " 0 ", '"x"', '"\U0001f600"'])
+def test_json_is_read_as_it_is_meant(text: str) -> None:
+    assert json_of(text.encode()) == json.loads(text)
+
+
+def test_a_number_may_have_any_length() -> None:
+    assert json_of(b"9" * 9999) == float("inf")
+
+
+@pytest.mark.parametrize("body", hostile.NOT_JSON, ids=short)
+def test_a_body_that_is_not_json_in_utf_8_is_unreadable(body: bytes) -> None:
+    read = json_of(body)
+    assert isinstance(read, UnreadableBody)
+    assert read.status == 400
+
+
+@pytest.mark.parametrize("media_type", [*hostile.MEDIA_TYPES, None], ids=short)
+def test_json_of_another_media_type_is_unreadable(media_type: str | None) -> None:
+    read = json_of(b"{}", media_type)
+    assert isinstance(read, UnreadableBody)
+    assert read.status == 415
+
+
+@pytest.mark.parametrize("media_type", ["application/json; charset=utf-8", "Application/JSON "])
+def test_json_may_be_named_with_parameters_and_in_any_letter_case(media_type: str) -> None:
+    assert json_of(b"{}", media_type) == {}
+
+
+@pytest.mark.parametrize(("body", "fields"), FORMS)
+def test_a_form_is_read_as_oauth2_encodes_it(body: bytes, fields: dict[str, str]) -> None:
+    assert dict(form_of(body)) == fields
+
+
+def test_an_empty_form_needs_no_media_type() -> None:
+    assert dict(form_of(b"", None)) == {}
+
+
+@pytest.mark.parametrize("body", NO_FORMS, ids=short)
+def test_a_form_that_is_not_utf_8_or_repeats_a_field_or_has_too_many_is_unreadable(
+    body: bytes,
+) -> None:
+    form = form_of(body)
+    assert isinstance(form, UnreadableBody)
+    assert (form.status, dict(form)) == (400, {})  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("media_type", ["application/json", "multipart/form-data", "x", "", None])
+def test_a_form_of_another_media_type_is_unreadable(media_type: str | None) -> None:
+    form = form_of(b"a=1", media_type)
+    assert isinstance(form, UnreadableBody)
+    assert form.status == 415
+
+
+# Through the routes: the status of what is unreadable, and what comes first.
+
+
+class Fields(Input):
+    text: str
+    other: str = ""
+
+
+async def refuse() -> None:
+    raise UnauthorizedError("Sign in.")
+
+
+router = APIRouter(route_class=Route)
+
+
+@router.post("/form")
+async def read_form(form: Annotated[Fields, Form()]) -> dict[str, str]:
+    return form.model_dump()
+
+
+@router.post("/private", dependencies=[Depends(refuse)])
+async def read_privately(body: Fields) -> None:
+    raise AssertionError(body)
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        *((b"text=x&a=%FF", 400), (b"text=a&text=b", 400), (b"a=b&" * 5000, 400)),
+        *((b"", 422), (b"&", 422), (b"=", 422), (b"&" * 10_000, 400), (b"other=x", 422)),
+        *((b"text=x&more=y", 422), (b"a" * 10**6, 422), (b"\x00", 422)),
+        (b"text=" + b"x" * 2 * MEBIBYTE, 413),
+    ],
+    ids=short,
+)
+def test_a_wrong_form_is_refused(content: bytes, status: int) -> None:
+    assert_problem(answer_of(router, "POST", "/form", content=content, headers=FORM), status)
+
+
+def test_a_form_of_another_media_type_is_415() -> None:
+    assert_problem(answer_of(router, "POST", "/form", content=b"text=x", headers=JSON), 415)
+
+
+def test_a_form_that_is_right_reaches_the_route() -> None:
+    answer = answer_of(router, "POST", "/form", content=b"text=x", headers=FORM)
+    assert (answer.status_code, answer.json()) == (200, {"text": "x", "other": ""})
+
+
+@pytest.mark.parametrize("headers", [JSON, {}, FORM])
+@pytest.mark.parametrize("content", [b"x", b"{}", b""])
+def test_a_caller_is_refused_before_the_body_is(content: bytes, headers: dict[str, str]) -> None:
+    answer = answer_of(router, "POST", "/private", content=content, headers=headers)
+    assert_problem(answer, 401)
+
+
+# The same through HTTP, on a route that needs a field and on one that needs none.
+
+
+@pytest.fixture(params=["POST", "PATCH"])
+def target(request: pytest.FixtureRequest, client: httpx.Client) -> Iterator[tuple[str, str]]:
+    """The method and path of a route that takes JSON. A body that it refuses changes nothing."""
+    note = client.post("/notes/", json={"text": "Untouched"}).json()
+    yield request.param, "/notes/" if request.param == "POST" else f"/notes/{note['id']}"
+    assert client.get("/notes/").json() == [note]
+
+
+def test_a_body_that_is_not_json_in_utf_8_is_400(
+    client: httpx.Client, target: tuple[str, str], subtests: pytest.Subtests
+) -> None:
+    for content in hostile.NOT_JSON:
+        with subtests.test(short(content)):
+            assert_problem(client.request(*target, content=content, headers=JSON), 400)
+
+
+def test_json_that_is_no_object_is_refused(
+    client: httpx.Client, target: tuple[str, str], subtests: pytest.Subtests
+) -> None:
+    for content in hostile.NO_OBJECTS:
+        with subtests.test(short(content)):
+            answer = client.request(*target, content=content, headers=JSON)
+            assert_refused(answer, "body")
+
+
+def test_a_value_that_is_no_text_is_refused_and_not_repeated(
+    client: httpx.Client, target: tuple[str, str], subtests: pytest.Subtests
+) -> None:
+    for value in [*hostile.NO_TEXTS, '""', f'"{"x" * 100_001}"', f'"{CANARY * 20_000}"']:
+        with subtests.test(short(value)):
+            answer = client.request(*target, content=f'{{"text": {value}}}', headers=JSON)
+            assert_refused(answer, "body", "text")
+            assert CANARY not in answer.text
+
+
+def test_a_field_of_an_unknown_name_is_refused(
+    client: httpx.Client, target: tuple[str, str]
+) -> None:
+    for name in (*hostile.NAMES, CANARY * 1000):
+        content = json.dumps({"text": "x", name: 1})
+        answer = client.request(*target, content=content, headers=JSON)
+        assert_refused(answer, "body", name[:100])
+    content = '{"text": "x", "\\ud800": 1}'
+    assert_refused(client.request(*target, content=content, headers=JSON), "body")
+
+
+def test_thousands_of_unknown_fields_are_one_error(
+    client: httpx.Client, target: tuple[str, str]
+) -> None:
+    content = json.dumps({f"k{number}": 1 for number in range(100_000)})
+    answer = client.request(*target, content=content, headers=JSON)
+    assert_refused(answer, "body")
+    assert len(answer.content) < 1000
+
+
+def test_another_media_type_is_415(client: httpx.Client, target: tuple[str, str]) -> None:
+    for media_type in hostile.MEDIA_TYPES:
+        headers = {"Content-Type": media_type}
+        assert_problem(client.request(*target, content=b'{"text": "x"}', headers=headers), 415)
+    assert_problem(client.request(*target, content=b'{"text": "x"}'), 415)
+
+
+@pytest.mark.parametrize("headers", [JSON, {}])
+def test_no_body_at_all_is_refused(
+    client: httpx.Client, target: tuple[str, str], headers: dict[str, str]
+) -> None:
+    assert_refused(client.request(*target, headers=headers), "body")
+
+
+def test_the_last_of_two_equal_names_counts(client: httpx.Client) -> None:
+    answer = client.post("/notes/", content=b'{"text": "a", "text": "b"}', headers=JSON)
+    assert answer.json()["text"] == "b"
+
+
+def test_an_unknown_query_parameter_is_refused(
+    client: httpx.Client, subtests: pytest.Subtests
+) -> None:
+    targets = [("GET", "/notes/"), ("POST", "/notes/")]
+    targets += [(method, "/notes/1") for method in ("GET", "PATCH", "DELETE")]
+    for method, path in targets:
+        body = {"text": "x"} if method in {"POST", "PATCH"} else None
+        for name, shown in hostile.PARAMETERS.items():
+            with subtests.test(f"{method} {path} {short(name)}"):
+                answer = client.request(method, f"{path}?{name}=1", json=body)
+                assert_refused(answer, "query", shown)

@@ -1,0 +1,69 @@
+"""Settings: an invalid one is one sentence that names its variable."""
+
+import re
+from pathlib import Path
+
+import pytest
+from conftest import SAMPLE
+from pydantic import ValidationError
+from sample import PART, Settings
+
+from chassis.settings import load_settings
+from chassis_testing.running import finish
+
+
+@pytest.fixture(autouse=True)
+def only_the_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAMPLE_DATABASE_URL", "sqlite:///sample.db")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SAMPLE_PORT", "http"),
+        ("SAMPLE_PORT", ""),
+        ("SAMPLE_PORT", "65536"),
+        ("SAMPLE_PORT", "-1"),
+        ("SAMPLE_DRAIN_SECONDS", "-1"),
+        ("SAMPLE_DRAIN_SECONDS", "61"),
+        ("SAMPLE_DRAIN_SECONDS", "nan"),
+        ("SAMPLE_DRAIN_SECONDS", "soon"),
+    ],
+)
+def test_an_invalid_setting_is_one_sentence_that_names_it(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as end:
+        load_settings(Settings, PART)
+    assert re.fullmatch(rf"sample: {name}: [^\n]+\.", str(end.value.code))
+
+
+def test_a_missing_setting_is_one_sentence_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SAMPLE_DATABASE_URL")
+    with pytest.raises(SystemExit, match=r"^sample: SAMPLE_DATABASE_URL: is missing\.$"):
+        load_settings(Settings, PART)
+
+
+def test_a_part_has_defaults_and_takes_its_own_variables_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PORT", "1")
+    monkeypatch.setenv("SAMPLE_HOST", "::")
+    settings = load_settings(Settings, PART)
+    assert (settings.host, settings.port, settings.drain_seconds) == ("::", 8000, 2)
+
+
+def test_settings_cannot_change() -> None:
+    settings = load_settings(Settings, PART)
+    with pytest.raises(ValidationError):
+        settings.port = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("arguments", [[], ["migrate"]])
+def test_an_invalid_setting_stops_the_start_without_a_traceback(
+    tmp_path: Path, arguments: list[str]
+) -> None:
+    code, out, err = finish(SAMPLE.start(tmp_path, "sample", *arguments, SAMPLE_PORT="http"))
+    assert (code, out) == (1, "")
+    assert re.fullmatch(r"sample: SAMPLE_[A-Z_]+: [^\n]+\.\n", err)

@@ -45,8 +45,11 @@ def _find_user(db: Session, email: str, caller_id: int | None) -> User | None:
 
 
 @router.get("/.well-known/jwks.json")
-def get_keys(caller_id: CallerId, db: Db, request: Request) -> dict[str, list[dict[str, Any]]]:
+async def get_keys(
+    caller_id: CallerId, db: Db, request: Request
+) -> dict[str, list[dict[str, Any]]]:
     """Read the public keys that verify the tokens (RFC 7517)."""
-    crud.find_caller(db, caller_id)
+    if caller_id is not None:  # else no thread is needed, and the keys come while a database hangs
+        await in_transaction(db, crud.get_caller, caller_id)
     keys: dict[str, list[dict[str, Any]]] = request.app.state.keys.jwks()
     return keys

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -25,6 +25,12 @@ T = TypeVar("T")
 
 PATIENCE = 10  # seconds until a request that the database keeps waiting is answered with 503
 
+# What a transaction that only reads is: it sees one snapshot, and no writer waits for it.
+SNAPSHOT: dict[str, dict[str, Any]] = {
+    "sqlite": {"read_only": True},
+    "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
+}
+
 
 class Database:
     """An engine, its sessions, and the threads in which their transactions run.
@@ -38,8 +44,7 @@ class Database:
         self.engine = engine
         self.migrations = migrations
         self._head = ScriptDirectory.from_config(self.alembic_config()).get_current_head()
-        # Such a transaction sees one snapshot, and takes no lock that a writer waits for.
-        self._snapshots = engine.execution_options(read_only=True)
+        self._snapshots = engine.execution_options(**SNAPSHOT[engine.dialect.name])
         self._threads = (
             ThreadPoolExecutor(readers, "reader"),
             ThreadPoolExecutor(writers, "writer"),
@@ -96,10 +101,8 @@ async def in_transaction(
     """
 
     def transact() -> T:
-        with db:  # which rolls back at the end whatever is not committed
-            result = work(db, *args, **kwargs)
-            db.commit()
-            return result
+        with db, db.begin():
+            return work(db, *args, **kwargs)
 
     in_this_context = copy_context().run  # so that log lines of the thread have the request's id
     async with asyncio.timeout(PATIENCE):

@@ -11,21 +11,24 @@ from chassis.schemas import Page
 
 MAX_CHARACTERS = 510_000  # of a page's texts, so that many clients at once cannot fill the memory
 
+Query = Select[*tuple[Any, ...]]
 Row = dict[str, Any]
 
 
-def fetch_page(
-    db: Session, query: Select[*tuple[Any, ...]], key: ColumnElement[int], page: Page
-) -> list[Row]:
+def fetch_page(db: Session, query: Query, key: ColumnElement[int], page: Page) -> list[Row]:
     """Return the rows of the page by ascending key, and one row more if there are more.
 
     The rows are dicts: pydantic validates a dict several times faster than any other mapping.
     """
-    query = query.order_by(key).limit(page.limit + 1)
-    query = query.offset(page.skip) if page.after is None else query.where(key > page.after)
-    result = db.execute(query)
+    result = db.execute(paginate(query, key, page))
     names = tuple(result.keys())
     return [dict(zip(names, row, strict=True)) for row in result]
+
+
+def paginate(query: Query, key: ColumnElement[int], page: Page) -> Query:
+    """Return the query in the order of its key, limited to the page and one row more."""
+    query = query.order_by(key).limit(page.limit + 1)
+    return query.offset(page.skip) if page.after is None else query.where(key > page.after)
 
 
 def link_next_page(request: Request, response: Response, page: Page, found: list[Row]) -> list[Row]:

@@ -71,6 +71,8 @@ def _enter_wal_mode(connection: Any) -> None:
 def _begin(connection: Connection) -> None:
     # A transaction that begins as a reader and then writes fails at once if another one wrote in
     # between. A transaction that begins as a writer waits for its turn.
-    is_read_only = connection.get_execution_options().get("read_only")
-    driver: Any = connection.connection.driver_connection
-    driver.execute("BEGIN" if is_read_only else "BEGIN IMMEDIATE")
+    if connection.get_execution_options().get("read_only"):
+        driver: Any = connection.connection.driver_connection
+        driver.execute("BEGIN")  # takes no lock: nothing can go wrong that SQLAlchemy must know
+    else:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")

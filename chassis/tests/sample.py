@@ -4,7 +4,7 @@
 """
 
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from chassis.database import Database
 from chassis.errors import NotFoundError
 from chassis.migrations import migrate
 from chassis.models import NAMING_CONVENTION, UtcDateTime
-from chassis.pagination import link_next_page, paginate
+from chassis.pagination import Row, fetch_page, link_next_page
 from chassis.postgresql import make_postgresql_engine
 from chassis.requests import NO_QUERY
 from chassis.routes import Route
@@ -95,11 +95,12 @@ router = APIRouter(prefix="/notes", route_class=Route)
 @router.get("/", response_model=list[NoteOut])
 def list_notes(
     page: Annotated[Page, Query()], db: Db, request: Request, response: Response
-) -> Sequence[sa.RowMapping]:
+) -> list[Row]:
     if page.count:
         response.headers["X-Total-Count"] = str(db.scalar(sa.select(sa.func.count(Note.id))))
-    found = db.execute(paginate(sa.select(*Note.__table__.columns), Note.id, page))
-    return link_next_page(request, response, page, found.mappings().all())
+    notes = Note.__table__
+    found = fetch_page(db, sa.select(notes), notes.c.id, page)
+    return link_next_page(request, response, page, found)
 
 
 @router.get("/{note_id}", response_model=NoteOut, dependencies=[NO_QUERY])

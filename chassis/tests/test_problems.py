@@ -73,7 +73,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise ZeroDivisionError(CANARY)
 
-    monkeypatch.setattr(sample, "paginate", fail)
+    monkeypatch.setattr(sample, "fetch_page", fail)
 
 
 @pytest.mark.usefixtures("broken")

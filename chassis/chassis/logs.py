@@ -43,6 +43,7 @@ class AccessLog:
 
     def __init__(self, part: str) -> None:
         self._part = part
+        self._output = sys.stdout
         self._lines: list[str] = []
 
     def write(self, **fields: Any) -> None:
@@ -55,7 +56,8 @@ class AccessLog:
     def flush(self) -> None:
         """Write the lines that still wait."""
         lines, self._lines = self._lines, []
-        print("".join(lines), end="", flush=True)
+        self._output.write("".join(lines))
+        self._output.flush()
 
 
 def configure_logging(part: str, level: str = "info") -> None:

@@ -24,5 +24,5 @@ def test_a_job_migrates_and_alembic_by_hand_finds_no_drift(empty_url: URL) -> No
     variables = {"BLOG_DATABASE_URL": rendered(empty_url)}
     code, _, err = finish(BLOG.start(BLOG.folder, "blog_service.migrate", **variables))
     assert code == 0, err
-    code, out, err = finish(BLOG.start(BLOG.folder, "alembic", "check", **variables))
+    code, out, err = finish(BLOG.start(BLOG.folder, "alembic", "check", PYTHONPATH="", **variables))
     assert (code, "No new upgrade operations detected" in out) == (0, True), err

@@ -104,7 +104,7 @@ def test_a_post_without_a_title_is_refused(client: httpx.Client) -> None:
     assert_refused(client.post("/posts/", json={"body": "x"}), "body", "title")
 
 
-FIELDS = [
+FIELDS: list[tuple[str, str]] = [
     *(("title", value) for value in [*hostile.NO_TEXTS, '""', f'"{"x" * 201}"']),
     *(("body", value) for value in hostile.NO_TEXTS if value != "null"),
     *(("body", f'"{length * "x"}"') for length in (100_001, 10**6)),

@@ -9,6 +9,8 @@ import httpx
 import pytest
 from conftest import User
 
+from chassis_testing import hostile
+from chassis_testing.hostile import short
 from chassis_testing.problem import assert_problem, assert_refused
 
 Write = Callable[..., dict[str, Any]]
@@ -173,3 +175,62 @@ def test_an_article_needs_a_title_and_content(client: httpx.Client, ann: User, f
     body = {"title": "x", "content": "x"}
     del body[field]
     assert_refused(client.post("/articles/", json=body, headers=ann.headers), "body", field)
+
+
+VALUES: list[tuple[str, str]] = [
+    *(("title", value) for value in [*hostile.NO_TEXTS, '""', f'"{"x" * 201}"']),
+    *(("content", value) for value in [*hostile.NO_TEXTS, '""', f'"{"x" * 100_001}"']),
+    *(("is_published", value) for value in hostile.NO_FLAGS),
+]
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+def test_a_field_of_a_wrong_kind_is_refused_and_changes_nothing(
+    client: httpx.Client, write_article: Write, ann: User, method: str, subtests: pytest.Subtests
+) -> None:
+    article = write_article(ann)
+    path = "/articles/" if method == "POST" else f"/articles/{article['id']}"
+    for field, value in VALUES:
+        with subtests.test(f"{field}: {short(value)}"):
+            fields = {"title": '"x"', "content": '"x"', field: value}
+            body = ", ".join(f'"{name}": {text}' for name, text in fields.items())
+            headers = ann.headers | hostile.JSON
+            answer = client.request(method, path, content=f"{{{body}}}", headers=headers)
+            assert_refused(answer, "body", field)
+    assert client.get("/articles/", headers=ann.headers).json() == [article]
+
+
+def test_a_path_or_query_of_a_wrong_kind_is_refused(client: httpx.Client, ann: User) -> None:
+    for method in ("GET", "PATCH", "DELETE"):
+        body = {"title": "x"} if method == "PATCH" else None
+        answer = client.request(method, "/articles/x", json=body, headers=ann.headers)
+        assert_refused(answer, "path", "article_id")
+    for value in hostile.NO_BOOLEANS:
+        assert_refused(client.get(f"/articles/?is_published={value}"), "query", "is_published")
+    for value in (*hostile.NO_NUMBERS, "0"):
+        assert_refused(client.get(f"/articles/?owner_id={value}"), "query", "owner_id")
+    assert client.get(f"/articles/?after={2**63 - 1}&owner_id={2**63 - 1}").json() == []
+
+
+@pytest.mark.parametrize("limit", [1, 7, 100])
+@pytest.mark.parametrize("query", ["", "&is_published=false", "&owner_id={}"])
+def test_the_links_lead_through_all_that_the_caller_sees_once(
+    client: httpx.Client, write_article: Write, ann: User, bob: User, *, limit: int, query: str
+) -> None:
+    articles = [
+        write_article((ann, bob)[number % 2], is_published=number % 3 == 0) for number in range(14)
+    ]
+    wanted = [
+        article
+        for article in articles
+        if (article["owner_id"] == ann.id or (article["is_published"] and "owner" not in query))
+        and not (article["is_published"] and "false" in query)
+    ]
+    asked = f"/articles/?limit={limit}&count=true{query.format(ann.id)}"
+    page = client.get(asked, headers=ann.headers)
+    found = page.json()
+    while "next" in page.links:
+        assert page.headers["X-Total-Count"] == str(len(wanted))
+        page = client.get(page.links["next"]["url"], headers=ann.headers)
+        found += page.json()
+    assert found == wanted

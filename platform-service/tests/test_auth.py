@@ -6,7 +6,9 @@ import httpx
 import pytest
 from conftest import PASSWORD, User
 
+from chassis.database import Database
 from chassis_testing.fixtures import Sql
+from chassis_testing.hanging import hanging
 from chassis_testing.hostile import FORM, JSON
 from chassis_testing.problem import CANARY, assert_problem, assert_refused
 
@@ -134,3 +136,16 @@ def test_a_token_is_verified_before_the_form_is_refused(
 def test_a_form_of_another_media_type_is_415(client: httpx.Client) -> None:
     content = b"username=a&password=b"
     assert_problem(client.post("/auth/token", content=content, headers=JSON), 415)
+
+
+def test_a_database_that_hangs_is_503_and_the_keys_are_published_on(
+    client: httpx.Client, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chassis.database.PATIENCE", 0.2)
+    user = {"email": "ann@example.com", "password": PASSWORD}
+    with hanging(database):
+        for _ in range(3):  # the first take every thread, the others wait for one
+            assert_problem(client.get("/articles/"), 503)
+            assert_problem(client.post("/users/", json=user), 503)
+            assert_problem(sign_in_as(client, "ann@example.com"), 503)
+            assert client.get("/.well-known/jwks.json").status_code == 200

@@ -34,7 +34,9 @@ def test_a_job_migrates_and_alembic_by_hand_finds_no_drift(empty_url: URL) -> No
     variables = {"PLATFORM_DATABASE_URL": rendered(empty_url)}
     code, _, err = finish(PLATFORM.start(PLATFORM.folder, "platform_service.migrate", **variables))
     assert code == 0, err
-    code, out, err = finish(PLATFORM.start(PLATFORM.folder, "alembic", "check", **variables))
+    code, out, err = finish(
+        PLATFORM.start(PLATFORM.folder, "alembic", "check", PYTHONPATH="", **variables)
+    )
     assert (code, "No new upgrade operations detected" in out) == (0, True), err
 
 

@@ -1,14 +1,17 @@
 """Users: signing up, and what is shown of them."""
 
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 from conftest import PASSWORD, User
 
+from chassis_testing import hostile
 from chassis_testing.fixtures import Sql
-from chassis_testing.problem import assert_problem, assert_refused
+from chassis_testing.hostile import short
+from chassis_testing.problem import CANARY, assert_problem, assert_refused
 
 FIELDS = ["id", "email", "is_active", "created_at"]
 
@@ -113,3 +116,53 @@ def test_an_email_may_have_254_characters(client: httpx.Client) -> None:
     email = f"{local}@{domain}.example"[:250] + ".com"
     assert len(email) == 254
     assert sign_up(client, email).json()["email"] == email
+
+
+NO_EMAILS = [
+    *("", "x", "@", "a@", "@example.com", "a@b", "a@localhost", "a@127.0.0.1", "a@[127.0.0.1]"),
+    *("a@@example.com", "a b@example.com", ".a@example.com", "a..b@example.com", "a.@example.com"),
+    *("a@-example.com", "a@example..com", r"a@example.com\n", r"a@example.com\u0000"),
+    *("a@xn--a.com", r"a@example.com\r\nBcc: b@example.com", r"\ud800@example.com"),
+    *("A <a@example.com>", "a@" + "b" * 250 + ".com", f"{CANARY} {CANARY}@example.com"),
+    *("a@" + ".".join(["d" * 60] * 5) + ".com", "x" * 10**6 + "@example.com"),
+]
+VALUES: list[tuple[str, str]] = [
+    *(("email", value) for value in hostile.NO_TEXTS),
+    *(("email", f'"{email}"') for email in NO_EMAILS),
+    *(("password", value) for value in hostile.NO_TEXTS),
+    *(("password", f'"{"é" * length}"') for length in (0, 7, 129, 5000, 10**6)),
+]
+
+
+def test_a_field_of_a_wrong_kind_is_refused_and_makes_no_user(
+    client: httpx.Client, sql: Sql, subtests: pytest.Subtests
+) -> None:
+    for field, value in VALUES:
+        with subtests.test(f"{field}: {short(value)}"):
+            fields = {"email": '"a@example.com"', "password": f'"{PASSWORD}"', field: value}
+            body = ", ".join(f'"{name}": {text}' for name, text in fields.items())
+            answer = client.post("/users/", content=f"{{{body}}}", headers=hostile.JSON)
+            assert_refused(answer, "body", field)
+            assert CANARY not in answer.text
+            assert "example.com" not in answer.text
+    assert sql("SELECT count(*) FROM users")[0] == (0,)
+
+
+@pytest.mark.parametrize("depth", range(900, 1000, 4))
+def test_an_email_that_is_a_deep_document_is_refused(client: httpx.Client, depth: int) -> None:
+    deep = '{"a":' * depth + "1" + "}" * depth
+    content = f'{{"password": "{PASSWORD}", "email": {deep}}}'
+    answer = client.post("/users/", content=content, headers=hostile.JSON)
+    assert_problem(answer, answer.status_code)
+    assert answer.status_code in {400, 422}
+
+
+def test_users_are_listed_by_pages(client: httpx.Client, sign_in: Callable[[str], User]) -> None:
+    users = [sign_in(f"user{number}") for number in range(5)]
+    page = client.get("/users/?limit=3&count=true", headers=users[0].headers)
+    assert page.headers["X-Total-Count"] == "5"
+    assert page.headers["Link"] == (f'</users/?limit=3&count=true&after={users[2].id}>; rel="next"')
+    rest = client.get(page.links["next"]["url"], headers=users[0].headers)
+    assert [user["id"] for user in page.json() + rest.json()] == [user.id for user in users]
+    answer = client.get("/users/x", headers=users[0].headers)
+    assert_refused(answer, "path", "user_id")

@@ -1,6 +1,6 @@
 """The database of the service, and the session that a route gets."""
 
-from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -11,20 +11,21 @@ from sqlalchemy.orm import Session
 from chassis.database import Database
 from chassis.sqlite import make_sqlite_engine
 
+MIGRATIONS = Path(__file__).parent / "migrations"
 READERS = 2
 WRITERS = 1  # SQLite has one write lock: waiting for this thread costs less than waiting for that
 
 
 def make_database(url: str) -> Database:
     """Return the database at this URL. Nothing is opened yet."""
-    engine = make_sqlite_engine(make_url(url), READERS + WRITERS + 1)
-    migrations = Path(__file__).parent / "migrations"
-    return Database(engine, migrations, readers=READERS, writers=WRITERS)
+    make_engine = partial(make_sqlite_engine, make_url(url))
+    return Database(make_engine, MIGRATIONS, readers=READERS, writers=WRITERS)
 
 
-async def get_db(request: Request) -> AsyncIterator[Session]:
-    """Yield the session of a request. `chassis.routes` begins and ends its transaction."""
-    yield request.app.state.database.session(request.method)
+async def get_db(request: Request) -> Session:
+    """Return the session of a request. `chassis.routes` begins, ends and closes it."""
+    session: Session = request.app.state.database.session(request.method)
+    return session
 
 
 Db = Annotated[Session, Depends(get_db)]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -25,33 +25,37 @@ T = TypeVar("T")
 
 PATIENCE = 10  # seconds until a request that the database keeps waiting is answered with 503
 
-# What a transaction that only reads is: it sees one snapshot, and no writer waits for it.
-SNAPSHOT: dict[str, dict[str, Any]] = {
-    "sqlite": {"read_only": True},
-    "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
-}
+
+class MakeEngine(Protocol):
+    """What makes an engine of so many connections, for snapshots or for transactions that write."""
+
+    def __call__(self, *, connections: int, read_only: bool) -> Engine:
+        """Return the engine."""
 
 
 class Database:
-    """An engine, its sessions, and the threads in which their transactions run.
+    """Two engines on one database, their sessions, and the threads in which these work.
 
-    There are few threads, since more only contend for the interpreter. Readers and writers have
-    their own, so that no reader waits behind writers that wait for a lock. The pool has a
-    connection for each thread and one for the health check, so that nothing waits in it.
+    `snapshots` reads: each of its transactions sees one snapshot, and no writer waits for it.
+    `engine` does everything else. Few threads work for each, since more only contend for the
+    interpreter; and no reader waits behind writers that wait for a lock. A pool has a connection
+    for each thread and one for the health check or the start, so that nothing waits in it.
     """
 
-    def __init__(self, engine: Engine, migrations: Path, *, readers: int, writers: int) -> None:
-        self.engine = engine
+    def __init__(
+        self, make_engine: MakeEngine, migrations: Path, *, readers: int, writers: int
+    ) -> None:
+        self.snapshots = make_engine(connections=readers + 1, read_only=True)
+        self.engine = make_engine(connections=writers + 1, read_only=False)
         self.migrations = migrations
         self._head = ScriptDirectory.from_config(self.alembic_config()).get_current_head()
-        self._snapshots = engine.execution_options(**SNAPSHOT[engine.dialect.name])
         self._threads = (
             ThreadPoolExecutor(readers, "reader"),
             ThreadPoolExecutor(writers, "writer"),
         )
         self._readers, self._writers = (
-            sessionmaker(view, expire_on_commit=False, info={"threads": threads})
-            for view, threads in zip((self._snapshots, engine), self._threads, strict=True)
+            sessionmaker(engine, expire_on_commit=False, info={"threads": threads})
+            for engine, threads in zip((self.snapshots, self.engine), self._threads, strict=True)
         )
 
     def session(self, method: str) -> Session:
@@ -62,6 +66,7 @@ class Database:
         """Begin nothing more, and close every connection that is not at work."""
         for threads in self._threads:
             threads.shutdown(wait=False, cancel_futures=True)
+        self.snapshots.dispose()
         self.engine.dispose()
 
     def create_schema(self, metadata: MetaData) -> None:
@@ -74,7 +79,7 @@ class Database:
     def check(self) -> dict[str, bool]:
         """Return whether the database answers and whether its schema is at Alembic's head."""
         try:
-            with self._snapshots.connect() as connection:  # waits for no writer
+            with self.snapshots.connect() as connection:  # waits for no writer
                 if not inspect(connection).has_table("alembic_version"):
                     return {"database": True, "schema": False}
                 revision = connection.scalar(text("SELECT version_num FROM alembic_version"))

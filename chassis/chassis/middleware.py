@@ -3,7 +3,7 @@
 import logging
 import re
 import time
-import uuid
+from random import getrandbits
 
 from fastapi import Request
 from starlette.exceptions import HTTPException
@@ -83,7 +83,7 @@ class RequestMiddleware:
 
 def _accept_or_new(sent: list[bytes]) -> str:
     is_good = len(sent) == 1 and _REQUEST_ID.fullmatch(sent[0])
-    return sent[0].decode() if is_good else uuid.uuid4().hex
+    return sent[0].decode() if is_good else f"{getrandbits(128):032x}"
 
 
 def _limited(receive: Receive) -> Receive:

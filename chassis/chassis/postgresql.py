@@ -14,17 +14,29 @@ CONNECT_ARGS: dict[str, Any] = {
 }
 
 
-def make_postgresql_engine(url: URL, connections: int, application_name: str) -> Engine:
-    """Return an engine that replaces connections which the server has closed."""
+def make_postgresql_engine(
+    url: URL, application_name: str, *, connections: int, read_only: bool
+) -> Engine:
+    """Return an engine whose transactions see one snapshot, or one whose transactions may write.
+
+    It replaces connections that the server has closed.
+    """
     engine = create_engine(
         url,
+        isolation_level="REPEATABLE READ" if read_only else "READ COMMITTED",
         pool_size=connections,
         max_overflow=0,
         hide_parameters=True,
         connect_args={**CONNECT_ARGS, "application_name": application_name},
     )
     event.listen(engine, "checkout", _refuse_closed)
+    if read_only:
+        event.listen(engine, "connect", _set_read_only)
     return engine
+
+
+def _set_read_only(connection: Any, _record: object) -> None:
+    connection.readonly = True
 
 
 def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:

@@ -15,8 +15,8 @@ SAFE_SQLITE = (3, 51, 3)
 WAL_SECONDS = 5
 
 
-def make_sqlite_engine(url: URL, connections: int) -> Engine:
-    """Return an engine whose transactions begin as writers, unless they are read-only."""
+def make_sqlite_engine(url: URL, *, connections: int, read_only: bool) -> Engine:
+    """Return an engine whose transactions see one snapshot, or one whose transactions may write."""
     engine = create_engine(
         url,
         module=_newest_sqlite(),
@@ -25,7 +25,9 @@ def make_sqlite_engine(url: URL, connections: int) -> Engine:
         hide_parameters=True,
     )
     event.listen(engine, "connect", _configure)
-    event.listen(engine, "begin", _begin)
+    if read_only:
+        event.listen(engine, "connect", _refuse_writes)
+    event.listen(engine, "begin", _begin_snapshot if read_only else _begin_immediate)
     return engine
 
 
@@ -54,6 +56,10 @@ def _configure(connection: Any, _record: object) -> None:
     _enter_wal_mode(connection)
 
 
+def _refuse_writes(connection: Any, _record: object) -> None:
+    connection.execute("PRAGMA query_only = ON")
+
+
 def _enter_wal_mode(connection: Any) -> None:
     """Try for WAL_SECONDS. When two processes open a new file, SQLite refuses one at once."""
     give_up_at = time.monotonic() + WAL_SECONDS
@@ -68,11 +74,12 @@ def _enter_wal_mode(connection: Any) -> None:
             return
 
 
-def _begin(connection: Connection) -> None:
+def _begin_snapshot(connection: Connection) -> None:
+    driver: Any = connection.connection.driver_connection
+    driver.execute("BEGIN")  # it takes no lock, so that SQLAlchemy need not see it fail
+
+
+def _begin_immediate(connection: Connection) -> None:
     # A transaction that begins as a reader and then writes fails at once if another one wrote in
     # between. A transaction that begins as a writer waits for its turn.
-    if connection.get_execution_options().get("read_only"):
-        driver: Any = connection.connection.driver_connection
-        driver.execute("BEGIN")  # takes no lock: nothing can go wrong that SQLAlchemy must know
-    else:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -153,10 +153,10 @@ def sql(database: Database) -> Sql:
 @pytest.fixture
 def statements(database: Database) -> Statements:
     """Every SQL statement from now on with its values, but for those that begin a transaction."""
-    return recorded(database.engine)
+    return recorded(database.snapshots, database.engine)
 
 
-def recorded(engine: Engine) -> Statements:
+def recorded(*engines: Engine) -> Statements:
     """Return a list that receives every statement, but for those that begin a transaction."""
     seen: Statements = []
 
@@ -164,5 +164,6 @@ def recorded(engine: Engine) -> Statements:
         if not sql.startswith("BEGIN"):
             seen.append((sql, values))
 
-    event.listen(engine, "before_cursor_execute", note)
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", note)
     return seen

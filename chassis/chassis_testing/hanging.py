@@ -17,7 +17,8 @@ def hanging(database: Database) -> Iterator[None]:
     def wait(*_: object) -> None:
         ended.wait()
 
-    event.listen(database.engine, "before_cursor_execute", wait)
+    for engine in (database.snapshots, database.engine):
+        event.listen(engine, "before_cursor_execute", wait)
     try:
         yield
     finally:

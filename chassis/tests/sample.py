@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +17,7 @@ from pydantic import Field
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from chassis.app import Lifespan, make_app
-from chassis.database import Database
+from chassis.database import Database, MakeEngine
 from chassis.errors import NotFoundError
 from chassis.migrations import migrate
 from chassis.models import NAMING_CONVENTION, UtcDateTime
@@ -75,17 +76,17 @@ class NoteOut(Output):
 def make_database(settings: Settings) -> Database:
     url = sa.make_url(settings.database_url)
     if url.get_backend_name() == "sqlite":
-        engine = make_sqlite_engine(url, READERS + WRITERS + 1)
+        make_engine: MakeEngine = partial(make_sqlite_engine, url)
     else:
-        engine = make_postgresql_engine(
-            url.set(drivername="postgresql+psycopg2"), READERS + WRITERS + 1, PART
-        )
+        postgresql = url.set(drivername="postgresql+psycopg2")
+        make_engine = partial(make_postgresql_engine, postgresql, PART)
     migrations = Path(__file__).parent / "migrations"
-    return Database(engine, migrations, readers=READERS, writers=WRITERS)
+    return Database(make_engine, migrations, readers=READERS, writers=WRITERS)
 
 
-async def get_db(request: Request) -> AsyncIterator[Session]:
-    yield request.app.state.database.session(request.method)
+async def get_db(request: Request) -> Session:
+    session: Session = request.app.state.database.session(request.method)
+    return session
 
 
 Db = Annotated[Session, Depends(get_db)]

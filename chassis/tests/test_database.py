@@ -84,7 +84,8 @@ def take_away(database: Database, url: URL) -> None:
             "WHERE datname = 'inkwell_test'",
         )
     else:
-        database.engine.dispose()
+        for engine in (database.snapshots, database.engine):
+            engine.dispose()
         file = Path(str(url.database))
         file.rename(file.with_suffix(".away"))
         file.mkdir()

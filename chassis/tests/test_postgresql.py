@@ -33,11 +33,12 @@ def test_a_get_reads_a_snapshot_that_cannot_write(client: httpx.Client, database
         driver = cursor.connection  # type: ignore[attr-defined]
         seen.append((driver.isolation_level, driver.readonly))
 
-    event.listen(database.engine, "after_cursor_execute", look)
+    for engine in (database.snapshots, database.engine):
+        event.listen(engine, "after_cursor_execute", look)
     client.get("/notes/")
     client.post("/notes/", json={"text": "x"})
     client.get("/notes/")
-    snapshot, default = (REPEATABLE_READ, True), (READ_COMMITTED, False)
+    snapshot, default = (REPEATABLE_READ, True), (READ_COMMITTED, None)
     assert seen == [snapshot, default, snapshot]
 
 
@@ -62,7 +63,7 @@ def test_a_statement_that_takes_too_long_is_503(
             cursor.execute("SET statement_timeout = 200")
         connection.commit()  # type: ignore[attr-defined]
 
-    event.listen(database.engine, "connect", hurry)
+    event.listen(database.snapshots, "connect", hurry)
     with database.engine.begin() as connection:
         connection.exec_driver_sql("LOCK TABLE notes")
         assert_problem(client.get("/notes/"), 503)

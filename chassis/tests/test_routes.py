@@ -184,9 +184,8 @@ async def _ask_at_once(base_url: str, count: int) -> list[int]:
 
 
 def connections_at_work(database: Database) -> int:
-    pool = database.engine.pool
-    assert isinstance(pool, QueuePool)
-    return pool.checkedout()
+    pools = [database.snapshots.pool, database.engine.pool]
+    return sum(pool.checkedout() for pool in pools if isinstance(pool, QueuePool))
 
 
 def test_clients_that_hang_up_leave_the_service_well(
@@ -204,10 +203,9 @@ def test_clients_that_hang_up_leave_the_service_well(
     until(lambda: connections_at_work(database) == 0, "the last transaction's end")
 
 
-def test_a_get_cannot_write_on_postgresql(server: Server, database: Database) -> None:
+def test_a_get_cannot_write(server: Server, database: Database) -> None:
     assert server
-    if database.engine.dialect.name == "postgresql":
-        with database.session("GET") as session, pytest.raises(DBAPIError, match="read-only"):
-            session.execute(INSERT)
+    with database.session("GET") as session, pytest.raises(DBAPIError, match=r"read-?only"):
+        session.execute(INSERT)
     with database.session("HEAD") as session, session.begin():
         session.execute(INSERT)

@@ -27,12 +27,9 @@ PRAGMAS = [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("b
 
 @pytest.mark.parametrize(("pragma", "value"), PRAGMAS)
 def test_every_connection_is_set_up(database: Database, pragma: str, value: object) -> None:
-    with database.engine.connect() as one, database.engine.connect() as other:
-        for connection in (one, other):
-            connection.commit()  # or the other would wait for this one's turn to write
-            question = text(f"PRAGMA {pragma}")
-            assert connection.scalar(question) == value
-            connection.commit()
+    for engine in (database.snapshots, database.engine):
+        with engine.connect() as connection:
+            assert connection.scalar(text(f"PRAGMA {pragma}")) == value
 
 
 def test_letters_beyond_ascii_have_lower_case(sql: Sql) -> None:
@@ -44,7 +41,8 @@ def test_an_sqlite_that_can_corrupt_a_database_is_named_in_the_log(
 ) -> None:
     monkeypatch.setitem(sys.modules, "pysqlite3", None)  # as where there is no wheel of it
     monkeypatch.setattr(sqlite, "SAFE_SQLITE", (99,))
-    make_sqlite_engine(URL.create("sqlite", database=f"{tmp_path}/x.db"), 1).dispose()
+    url = URL.create("sqlite", database=f"{tmp_path}/x.db")
+    make_sqlite_engine(url, connections=1, read_only=True).dispose()
     assert "corrupt a database" in caplog.text
 
 
@@ -52,7 +50,8 @@ def test_a_safe_sqlite_is_named_nowhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(sqlite, "SAFE_SQLITE", (3,))
-    make_sqlite_engine(URL.create("sqlite", database=f"{tmp_path}/x.db"), 1).dispose()
+    url = URL.create("sqlite", database=f"{tmp_path}/x.db")
+    make_sqlite_engine(url, connections=1, read_only=True).dispose()
     assert caplog.text == ""
 
 
@@ -96,7 +95,8 @@ def test_a_full_disk_is_503_and_keeps_what_was_there(
 def test_a_file_that_is_no_database_is_503_for_readiness_while_the_process_lives(
     client: httpx.Client, database: Database, database_url: URL
 ) -> None:
-    database.engine.dispose()  # an open connection has a part of the files in its memory
+    for engine in (database.snapshots, database.engine):
+        engine.dispose()  # an open connection has a part of the files in its memory
     Path(str(database_url.database)).write_bytes(b"This is no database. " * 1000)
     assert_not_ready(client.get("/readyz"), database="down", schema="down")
     assert client.get("/livez").status_code == 200

@@ -1,32 +1,45 @@
-"""`python -m gateway` serves until it is told to stop, or says in one sentence why it cannot."""
+"""`python -m gateway` serves until a signal ends it, or says in one sentence why it cannot."""
 
-import gc
+import logging
 import socket
 import sys
+from contextlib import suppress
 
 from prometheus_client import start_http_server
 
-from gateway.config import load_settings
-from gateway.logs import configure_logging
+from chassis.logs import configure_logging
+from chassis.server import spare_the_collector
+from chassis.settings import load_settings
+from gateway.client.server import Server
+from gateway.config import PART, Settings
 from gateway.main import create_app
-from gateway.server import Server
+
+BACKLOG = 2048  # connections that wait to be accepted
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=BACKLOG)
+
+
+def main(settings: Settings) -> None:
+    """Serve until a signal arrives. The signals are caught before the ports are open."""
+    configure_logging(PART, settings.log_level)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # one line per request otherwise
+    app = create_app(settings)
+    server = Server(app)
+    with server.capture_signals(), listen(settings.host, settings.port) as listener:
+        start_http_server(settings.metrics_port, settings.metrics_host, app.proxy.metrics.registry)
+        spare_the_collector()
+        server.run([listener])
+
 
 if __name__ == "__main__":
+    settings = load_settings(Settings, PART)
     try:
-        settings = load_settings()
-        app = create_app(settings)
-        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        address = (settings.host, settings.port)
-        with socket.create_server(address, family=family, backlog=2048) as listener:
-            start_http_server(settings.metrics_port, settings.metrics_host, app.metrics.registry)
-            configure_logging(settings.log_level)
-            # What the start made lives on: the collector need not look at it again, nor often at
-            # what many clients at once keep alive for a moment.
-            gc.freeze()
-            gc.set_threshold(50_000, 20, 100)
-            Server(app).run([listener])
-    except KeyboardInterrupt:  # raised when all is over, for who asked by Ctrl-C
-        pass
+        with suppress(KeyboardInterrupt):  # raised at the end, after a Ctrl-C
+            main(settings)
     except ValueError as error:  # of the store's URL
         sys.exit(f"gateway: {error}")
     except OSError as error:

@@ -1,40 +1,81 @@
-"""The gateway, put together."""
+"""The gateway's application. Try it under any server: `uvicorn --factory gateway.main:create_app`.
 
+Deployed it runs by `python -m gateway`, which also limits the clients' connections.
+"""
+
+import logging
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
 
-from gateway import pages, problems
-from gateway.config import Settings
-from gateway.proxy import Proxy
+from chassis import __version__
+from chassis.settings import load_settings
+from gateway.config import PART, Settings
+from gateway.fetch import Shared, fetch_from_each
+from gateway.pages.documents import Documents
+from gateway.pages.router import router, static
+from gateway.problems import leave_to_the_proxy
+from gateway.proxy.middleware import Proxy
+from gateway.routes import load_routes
+
+logger = logging.getLogger(__name__)
+
+STATUS_MAX_AGE = 1.0  # seconds until the services are asked again
+DOCUMENT_MAX_AGE = 10.0
+# Looking for a telemetry provider would cost each request 5 µs.
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 
 
-def create_app(settings: Settings) -> Proxy:
-    """Build the gateway, or end the process if the file of routes cannot be used.
+class Gateway(FastAPI):
+    """A FastAPI application whose outermost ASGI middleware is the proxy."""
+
+    proxy: Proxy
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Return the proxy around FastAPI's own middleware, which only pages pass."""
+        self.proxy.app = super().build_middleware_stack()
+        return self.proxy
+
+
+def create_app(settings: Settings | None = None) -> Gateway:
+    """Return the application, or end the process if the settings or the routes file are invalid.
 
     Raises:
-        ValueError: the URL of the rate limits' store cannot be used.
+        ValueError: the URL of the rate limits' store is invalid.
     """
-    proxy = Proxy(settings)
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            stack.callback(proxy.log.flush)
-            await stack.enter_async_context(proxy.http)
-            stack.push_async_callback(proxy.limiter.close)
-            for upstream in proxy.upstreams.values():
-                stack.callback(upstream.close)
-            yield
-
-    app = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redirect_slashes=False)
-    app.state.gateway = proxy
-    for path, page in pages.PAGES.items():
-        app.add_route(path, page)  # to GET and HEAD
-    app.mount("/static", pages.assets)
+    settings = settings or load_settings(Settings, PART)
+    routes = load_routes(settings.routes_file)
+    app = Gateway(
+        title="Inkwell gateway",
+        version=__version__,
+        lifespan=lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redirect_slashes=False,
+        telemetry=NO_TELEMETRY,
+    )
+    app.proxy = Proxy(settings, routes)
+    app.state.draining = False
+    app.state.limits_clients = False
+    ready = partial(fetch_from_each, routes.upstreams, "readyz", lambda *_: None)
+    app.state.statuses = Shared(ready, STATUS_MAX_AGE)
+    app.state.document = Shared(Documents(routes).fetch_and_merge, DOCUMENT_MAX_AGE)
+    app.include_router(router)
+    app.mount("/static", static)
     for error in (HTTPException, Exception):
-        app.add_exception_handler(error, problems.refuse)
-    proxy.app = app
-    return proxy
+        app.add_exception_handler(error, leave_to_the_proxy)
+    return app
+
+
+@asynccontextmanager
+async def lifespan(app: Gateway) -> AsyncIterator[None]:
+    """Run the proxy. A server other than `python -m gateway` is reported."""
+    if not app.state.limits_clients:
+        logger.warning("this server does not limit the clients' connections: see ADR 0005")
+    async with app.proxy.running():
+        yield

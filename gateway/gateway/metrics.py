@@ -1,33 +1,33 @@
-"""What Prometheus reads: requests, durations, in-flight, retries, replicas left out, limits."""
+"""The metrics that Prometheus reads."""
 
 from functools import cache
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from gateway.config import METHODS
+from gateway.http1 import METHODS
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 class Metrics:
-    """One gateway's metrics, in a registry of its own.
+    """The metrics of one gateway, in a registry of its own.
 
-    Label values come from the configuration or a fixed set, never from a client, and their
-    children are kept, so that a call costs about a microsecond.
+    Label values come from the configuration or a fixed set, never from a client. Their children
+    are kept, so that a call costs about a microsecond.
     """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ours: Any = {"namespace": "gateway", "registry": self.registry}
         self.retried = Counter("retries", "Requests sent once more", ["upstream"], **ours)
-        left_out = "Replicas asked no more until a probe finds them well"
+        left_out = "Times that a replica was left out until a probe succeeds"
         self.left_out = Counter("replicas_left_out", left_out, ["upstream"], **ours)
         self.limited = Counter("limited", "Requests refused by a rate limit", ["route"], **ours)
         in_flight = Gauge("in_flight", "Requests being answered", ["route"], **ours)
         durations = Histogram(  # its _count is the number of requests
             "request_duration_seconds",
-            "Time from a request's head to the end of its answer",
+            "Time from a request's head to the end of its response",
             ["route", "upstream", "method", "status"],
             buckets=BUCKETS,
             **ours,
@@ -40,7 +40,7 @@ class Metrics:
         self._in_flight(route).inc()
 
     def finished(self, route: str, upstream: str, method: str, status: int, seconds: float) -> None:
-        """Count a request that ended; upstream is "" when none was asked."""
+        """Count a request that ended; the upstream is "" when none was asked."""
         self._in_flight(route).dec()
         method = method if method in METHODS else "other"
         self._durations(route, upstream, method, f"{status // 100}xx").observe(seconds)

@@ -34,7 +34,7 @@ def test_connections_that_ended_leave_nothing_for_the_collector(
             sock.sendall(GET)
             assert read_head(sock)[1] == b"ok"
             ends = [weakref.ref(it) for it in running.connections]
-            ends += map(weakref.ref, running.app.upstreams["blog-service"].connections)
+            ends += map(weakref.ref, running.app.proxy.upstreams["blog-service"].connections)
         upstream.close()
         assert running.get("/posts").status == 503  # the closed connection is not kept for use
         eventually(lambda: [end() for end in ends] == [None, None])

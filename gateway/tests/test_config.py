@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from support.gateway import routes_file
 
-from gateway.config import load_routes, load_settings
+from chassis.settings import load_settings
+from gateway.config import PART, Settings
+from gateway.routes import load_routes
 
 PREFIX_WITH_SLASH = """
 keys_from = "a"
@@ -46,7 +48,7 @@ def test_a_bad_file_of_routes_is_named_by_its_key(tmp_path: Path, text: str, nam
 def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEWAY_TRUSTED_PROXIES", "10.0.0.0/8, ::1,")
     monkeypatch.setenv("GATEWAY_CORS_ORIGINS", "https://a.example")
-    settings = load_settings()
+    settings = load_settings(Settings, PART)
     assert [str(network) for network in settings.trusted_proxies] == ["10.0.0.0/8", "::1/128"]
     assert settings.cors_origins == ("https://a.example",)
 
@@ -54,7 +56,7 @@ def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_bad_settings_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEWAY_PORT", "99999")
     with pytest.raises(SystemExit, match="GATEWAY_PORT"):
-        load_settings()
+        load_settings(Settings, PART)
 
 
 def test_an_upstream_may_have_limits_of_its_own(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from support.upstream import RawUpstream, answer_after, hang
 from support.waiting import eventually
 from support.wire import CHUNKED, GET, OK, read_head, receive
 
-from gateway import protocol
+from gateway.client import protocol
 
 
 @pytest.mark.parametrize("abrupt", [True, False])
@@ -145,15 +145,15 @@ def test_who_pipelines_and_sends_no_more_has_its_answers(
     monkeypatch.setattr(protocol, "HALF_CLOSED", 5.0)
     gateway, raw = pair
     noticed = threading.Event()
-    has_left = protocol.Protocol._has_left
+    has_left = protocol.ClientConnection._has_left
 
-    def noticing(self: protocol.Protocol) -> bool:
+    def noticing(self: protocol.ClientConnection) -> bool:
         seen = has_left(self)
         if seen:
             self.loop.call_soon(noticed.set)  # behind what it leads to
         return seen
 
-    monkeypatch.setattr(protocol.Protocol, "_has_left", noticing)
+    monkeypatch.setattr(protocol.ClientConnection, "_has_left", noticing)
     raw.script = answer_after(noticed)
     with gateway.connect() as sock:
         sock.sendall(GET * 2)

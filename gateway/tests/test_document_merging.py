@@ -7,8 +7,8 @@ import pytest
 from openapi_spec_validator import validate
 from support.services import SigningKey, blog_service, platform_service
 
-from gateway.config import Route
-from gateway.services import merge
+from gateway.pages.documents import merge
+from gateway.routes import Route
 
 Document = dict[str, Any]
 

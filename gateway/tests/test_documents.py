@@ -11,7 +11,7 @@ from support.services import inkwell
 from support.upstream import RawUpstream, by_path, drip
 from support.wire import json_reply
 
-from gateway import services
+from gateway import fetch, main
 
 
 def test_the_gateway_answers_with_one_valid_document() -> None:
@@ -26,7 +26,7 @@ def test_the_gateway_answers_with_one_valid_document() -> None:
 
 
 def test_a_service_that_is_down_is_still_described(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(services, "DOCUMENT_MAX_AGE", 0.0)
+    monkeypatch.setattr(main, "DOCUMENT_MAX_AGE", 0.0)
     with inkwell() as system, httpx.Client(base_url=system.url) as client:
         before = client.get("/openapi.json").json()
         system.platform.stop()
@@ -81,7 +81,7 @@ def test_a_document_that_cannot_be_merged_leaves_the_last_one(
     bad: bytes,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(services, "DOCUMENT_MAX_AGE", 0.0)
+    monkeypatch.setattr(main, "DOCUMENT_MAX_AGE", 0.0)
     running = gateway(upstream.url)
     upstream.script = by_path({b"/openapi.json": bad})
     for path in ("/openapi.json", "/"):
@@ -98,7 +98,7 @@ def test_a_document_that_cannot_be_merged_leaves_the_last_one(
 def test_a_document_that_drips_is_not_waited_for(
     gateway: Start, upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(services, "TIMEOUT", 0.3)
+    monkeypatch.setattr(fetch, "TIMEOUT", 0.3)
     upstream.script = drip
     running = gateway(upstream.url)
     began = time.monotonic()

@@ -9,7 +9,7 @@ from support.upstream import RawUpstream, by_path, drip, free_port
 from support.waiting import eventually
 from support.wire import PROBLEM, Answer
 
-from gateway import services
+from gateway import fetch
 
 
 def test_liveness_asks_nobody(gateway: Start, upstream: RawUpstream) -> None:
@@ -54,7 +54,7 @@ def test_a_service_that_garbles_its_readiness_is_down(
 def test_a_service_that_drips_its_readiness_is_down(
     gateway: Start, upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(services, "TIMEOUT", 0.3)
+    monkeypatch.setattr(fetch, "TIMEOUT", 0.3)
     upstream.script = drip
     running = gateway(upstream.url)
     began = time.monotonic()

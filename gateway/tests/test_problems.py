@@ -30,8 +30,8 @@ def test_an_unexpected_error_is_a_problem_that_tells_nothing(
     async def fail(*_: Any) -> None:
         raise RuntimeError("secret")
 
-    running.app.limiter.check = fail  # type: ignore[method-assign,assignment]
-    object.__setattr__(running.app.settings, "rate_limit", "on")
+    running.app.proxy.limiter.check = fail  # type: ignore[method-assign,assignment]
+    object.__setattr__(running.app.proxy.settings, "rate_limit", "on")
     answer = running.get("/posts")
     assert answer.status == 500
     assert b"secret" not in answer.body
@@ -48,7 +48,7 @@ def test_an_unexpected_error_of_a_page_is_a_problem_too(
     async def fail(*_: Any) -> None:
         raise RuntimeError("secret")
 
-    running.app.services.statuses = fail  # type: ignore[assignment]
+    running.app.state.statuses = fail
     for path in ("/", "/readyz"):
         answer = running.get(path)
         assert (answer.status, answer.all(b"content-type")) == (500, PROBLEM)

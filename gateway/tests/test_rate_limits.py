@@ -12,10 +12,12 @@ from pydantic import ValidationError
 from support.gateway import Pair, Start
 from support.upstream import RawUpstream
 
-from gateway import limits
-from gateway.config import RateLimitRule, Settings, load_routes
-from gateway.limits import RateLimiter
-from gateway.problems import Headers, Problem
+from gateway.config import Settings
+from gateway.http1 import Headers
+from gateway.problems import Problem
+from gateway.proxy import rate_limits
+from gateway.proxy.rate_limits import RateLimiter
+from gateway.routes import RateLimitRule, load_routes
 
 SHIPPED = load_routes(Settings().routes_file).rate_limits
 WIDE = RateLimitRule(path="*", limit="100/minute")
@@ -141,11 +143,11 @@ def test_a_new_window_begins_when_the_old_one_ends() -> None:
 
 
 def test_a_flood_of_addresses_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "MAX_WINDOWS", 100)
+    monkeypatch.setattr(rate_limits, "MAX_WINDOWS", 100)
     one = limiter()
     for number in range(1000):
         ask(one, 1, "GET", "/", f"10.0.{number >> 8}.{number & 255}")
-    assert isinstance(one._store, limits.MemoryStore)
+    assert isinstance(one._store, rate_limits.MemoryStore)
     assert len(one._store._windows) == 100
 
 
@@ -171,7 +173,7 @@ def test_a_store_that_refuses_lets_requests_pass_and_is_logged(
     with caplog.at_level(logging.WARNING):
         answers = ask(limiter(store=store), 30, "POST", "/auth/token")
     assert answers == [[]] * 30
-    assert [record.name for record in caplog.records] == ["gateway.limits"]
+    assert [record.name for record in caplog.records] == ["gateway.proxy.rate_limits"]
 
 
 def test_a_silent_store_costs_a_moment_and_is_then_left_alone(
@@ -193,7 +195,7 @@ def test_a_silent_store_costs_a_moment_and_is_then_left_alone(
 
 def test_a_store_is_asked_again_after_a_pause(valkey_url: str) -> None:
     one = limiter(store=valkey_url)
-    assert isinstance(one._store, limits.SharedStore)
+    assert isinstance(one._store, rate_limits.SharedStore)
     one._store._resume_at = time.monotonic() + 1
     assert ask(one, 12, "POST", "/auth/token") == [[]] * 12
     deadline = time.monotonic() + 10

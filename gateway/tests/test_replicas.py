@@ -22,7 +22,7 @@ from support.upstream import (
 from support.waiting import eventually
 from support.wire import GET, GET_LAST, read_all, read_head
 
-from gateway import upstream as upstreams
+from gateway.upstream import pool
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_a_lost_request_is_repeated_on_another_replica(gateway: Start, replicas:
 def test_who_is_refused_asks_another_replica_however_long_resolving_takes(
     gateway: Start, replicas: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upstreams, "PROBE_INTERVAL", 0.0)  # over by the time that it is resolved
+    monkeypatch.setattr(pool, "PROBE_INTERVAL", 0.0)  # over by the time that it is resolved
     url, raws, listed = replicas
     del listed[2:]
     raws[0].close()

@@ -15,7 +15,7 @@ from support.upstream import RawUpstream, answer_after, by_path, hang
 from support.waiting import eventually
 from support.wire import GET, parse, read_all, read_head, receive
 
-from gateway import protocol, server
+from gateway.client import protocol, server
 
 RESET = 0  # instead of a status
 

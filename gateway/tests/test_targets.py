@@ -6,7 +6,7 @@ import pytest
 from support.gateway import Pair
 from support.wire import PROBLEM
 
-from gateway.heads import is_unsafe
+from gateway.proxy.paths import is_unsafe
 
 TARGETS = [
     "/posts",

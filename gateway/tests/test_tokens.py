@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -19,10 +18,10 @@ from support.services import Served, SigningKey, served
 from support.upstream import RawUpstream, by_path, drip
 from support.wire import json_reply
 
-from gateway import tokens
 from gateway.config import Settings
 from gateway.problems import Problem
-from gateway.tokens import TokenVerifier, Unauthorized
+from gateway.proxy import tokens
+from gateway.proxy.tokens import TokenVerifier, Unauthorized
 
 GONE = "http://127.0.0.1:9"
 JWKS = b"/.well-known/jwks.json"
@@ -61,8 +60,7 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def verifier(url: str) -> AsyncIterator[TokenVerifier]:
-    async with httpx.AsyncClient() as client:
-        yield TokenVerifier(Settings(), client, url)
+    yield TokenVerifier(Settings(), url)
 
 
 async def judge(url: str, authorization: bytes | None) -> None:

@@ -8,9 +8,9 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
+from gateway.client.server import Server
 from gateway.config import Settings
 from gateway.main import create_app
-from gateway.server import Server
 from support.upstream import RawUpstream
 from support.waiting import eventually
 from support.wire import Answer, parse
@@ -62,7 +62,7 @@ class Running:
 
     @property
     def draining(self) -> bool:
-        return self.app.draining
+        return bool(self.app.state.draining)
 
     @property
     def connections(self) -> list[Any]:
@@ -72,21 +72,21 @@ class Running:
     @property
     def upstream_connections(self) -> list[Any]:
         """The connections to blog-service."""
-        return list(self.app.upstreams["blog-service"].connections)
+        return list(self.app.proxy.upstreams["blog-service"].connections)
 
     @property
     def waiting(self) -> int:
         """How many requests for blog-service wait in its queue."""
-        return self.app.upstreams["blog-service"].slots._waiting
+        return self.app.proxy.upstreams["blog-service"].slots._waiting
 
     @property
     def in_flight(self) -> int:
         """How many requests blog-service's only replica has now."""
-        (replica,) = self.app.upstreams["blog-service"]._replicas
+        (replica,) = self.app.proxy.upstreams["blog-service"]._replicas
         return replica.in_flight
 
     def metric(self, name: str, **labels: str) -> float | None:
-        return self.app.metrics.registry.get_sample_value(name, labels)
+        return self.app.proxy.metrics.registry.get_sample_value(name, labels)
 
 
 Start = Callable[..., Running]

@@ -28,7 +28,7 @@ class Process:
         command = [sys.executable, "-m", "gateway"]
         pipe = subprocess.PIPE
         folder = Path(__file__).parents[2]
-        env = {**os.environ, **own}
+        env = {**os.environ, **own, "PYTHONPATH": str(folder.parent / "chassis")}
         self.process = subprocess.Popen(command, env=env, stdout=pipe, stderr=pipe, cwd=folder)
 
     def wait_until_up(self) -> None:

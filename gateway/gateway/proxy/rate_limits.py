@@ -1,6 +1,6 @@
-"""Rate limits by client and route, in fixed windows that begin with a client's first request.
+"""Rate limits by client and path, in fixed windows that begin with a client's first request.
 
-Answers carry RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers-10).
+Responses carry RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers-10).
 """
 
 import asyncio
@@ -16,28 +16,29 @@ from urllib.parse import unquote
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from gateway.config import RateLimitRule, Settings
-from gateway.problems import Headers, Problem
+from gateway.config import Settings
+from gateway.http1 import Headers
+from gateway.problems import Problem
+from gateway.routes import RateLimitRule
 
 logger = logging.getLogger(__name__)
 
-MAX_WINDOWS = 50_000  # about 15 MB; beyond it the oldest window is forgotten
+MAX_WINDOWS = 50_000  # about 15 MB; beyond that the oldest window is forgotten
 STORE_TIMEOUT = 0.25  # seconds that a request waits for the shared store
-STORE_PAUSE = 1.0  # seconds without limits after the shared store did not answer
+STORE_PAUSE = 1.0  # seconds without limits after the shared store has not answered
 
 
 class MemoryStore:
-    """Windows in this process, in the order in which they began.
+    """Windows in this process, in the order of their beginnings.
 
-    The library's memory storage looks through all its keys at each request, so that a flood of
-    addresses stops it; this one costs the same at any size, and its size is bounded.
+    Their number is bounded, and a request costs the same at any number.
     """
 
     def __init__(self) -> None:
         self._windows: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
     async def hit(self, key: str, period: int) -> tuple[int, float]:
-        """Count a request; return the window's count and the seconds until it ends."""
+        """Count a request; return the window's count and the seconds to its end."""
         now = time.monotonic()
         count, end = self._windows.get(key, (0, 0.0))
         if end <= now:
@@ -53,14 +54,17 @@ class MemoryStore:
 
 
 class SharedStore:
-    """Windows in a Redis or Valkey that several gateways use; a request costs one round trip."""
+    """Windows in a Redis or Valkey that several gateways share; a request is one round trip."""
 
     def __init__(self, url: str) -> None:
         self._redis = Redis.from_url(url)
         self._resume_at = 0.0
 
     async def hit(self, key: str, period: int) -> tuple[int, float] | None:
-        """Count like the other store; None if there is no answer, and for a second after that."""
+        """Count a request likewise, or return None if the store does not answer.
+
+        After that it is left alone for a second.
+        """
         if time.monotonic() < self._resume_at:
             return None
         try:
@@ -71,8 +75,8 @@ class SharedStore:
                 _, count, milliseconds = await window.execute()
             return count, milliseconds / 1000
         except (RedisError, TimeoutError, OSError) as error:
-            if time.monotonic() >= self._resume_at:  # one line for all that waited
-                logger.warning("rate limit store does not answer: %s", type(error).__name__)
+            if time.monotonic() >= self._resume_at:  # one line for all who waited
+                logger.warning("the store of rate limits does not answer: %s", type(error).__name__)
             self._resume_at = time.monotonic() + STORE_PAUSE
             return None
 
@@ -82,10 +86,10 @@ class SharedStore:
 
 
 class RateLimiter:
-    """Counts requests by client against the rule of their route, here or in the store by URL.
+    """Counts requests by client under the rule of their path, here or in a shared store.
 
     Raises:
-        ValueError: the URL is of no known kind.
+        ValueError: the store's URL is invalid.
     """
 
     def __init__(self, settings: Settings, rules: Sequence[RateLimitRule]) -> None:
@@ -101,24 +105,24 @@ class RateLimiter:
     async def check(self, method: str, path: str, client: str) -> Headers:
         """Count a request; return the header fields that tell its client what remains.
 
-        The path is without its query, the client an address.
+        The path has no query; the client is an address.
 
         Raises:
-            Problem: 429, there were too many.
+            Problem: 429, the quota is used up.
         """
         rules, path = self._rules, _plain(path)
         rule = rules.get((method, path)) or rules.get((None, path)) or self._elsewhere
         if rule is None:
             return []
         key = f"LIMITS:{rule.name} {counted_as(client)}"
-        window = await self._store.hit(key, rule.limit.get_expiry())
-        return _judged(rule, *window) if window else []
+        window = await self._store.hit(key, rule.limit.seconds)
+        return _judge(rule, *window) if window else []
 
 
-def _judged(rule: RateLimitRule, count: int, seconds_left: float) -> Headers:
-    name, quota, reset = rule.name.encode(), rule.limit.amount, max(1, ceil(seconds_left))
+def _judge(rule: RateLimitRule, count: int, seconds_left: float) -> Headers:
+    name, (quota, seconds), reset = rule.name.encode(), rule.limit, max(1, ceil(seconds_left))
     fields = [
-        (b"ratelimit-policy", b'"%b";q=%d;w=%d' % (name, quota, rule.limit.get_expiry())),
+        (b"ratelimit-policy", b'"%b";q=%d;w=%d' % (name, quota, seconds)),
         (b"ratelimit", b'"%b";r=%d;t=%d' % (name, max(0, quota - count), reset)),
     ]
     if count > quota:
@@ -129,7 +133,7 @@ def _judged(rule: RateLimitRule, count: int, seconds_left: float) -> Headers:
 
 @lru_cache(maxsize=10_000)
 def counted_as(client: str) -> str:
-    """Return what an address counts as: of IPv6 its /64, or the IPv4 address that it maps."""
+    """Return the address that a client is counted under: of IPv6 its /64 or its IPv4 address."""
     try:
         address = IPv6Address(client)
     except AddressValueError:

@@ -1,9 +1,10 @@
-"""What the gateway serves itself: pages for people, without a foreign host, and for machines."""
+"""The gateway's own paths: pages for people, which load nothing from other hosts, and health."""
 
 import re
+from functools import partial
 from pathlib import Path
 
-from fastapi import Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
@@ -18,48 +19,53 @@ STRICT = (
 # Swagger UI has icons in data: URLs and calls the API from the page.
 SWAGGER_UI = f"{STRICT} data:; script-src 'self'; connect-src 'self'"
 NEVER_CACHED = {"Cache-Control": "no-store"}
-PLAIN_HOST = re.compile(r"[A-Za-z0-9._:\[\]-]+")  # which a shell takes as it is
-
+PLAIN_HOST = re.compile(r"[A-Za-z0-9._:\[\]-]+")  # nothing in it is special to a shell
 
 templates = Jinja2Templates(FOLDER / "templates")
-assets = StaticFiles(directory=FOLDER / "static", packages=[("fastapi_offline", "static")])
+# Swagger UI comes with fastapi-offline: locked by a hash, updated with the other packages, and
+# served from here, where FastAPI's own page loads it from another host.
+static = StaticFiles(directory=FOLDER / "static", packages=[("fastapi_offline", "static")])
+
+router = APIRouter(include_in_schema=False)
+page = partial(router.api_route, methods=["GET", "HEAD"])
 
 
+@page("/")
 async def home(request: Request) -> Response:
     """Show what this is, which services are up, the routes and how to begin."""
-    services, host = request.app.state.gateway.services, request.headers["host"]
+    state, host = request.app.state, request.headers.get("host", "")
     context = {
-        "statuses": await services.statuses(),
-        "paths": (await services.document())["paths"],
+        "statuses": await state.statuses(),
+        "paths": (await state.document())["paths"],
         "host": host if PLAIN_HOST.fullmatch(host) else "localhost",
     }
     policy = {"Content-Security-Policy": STRICT}
     return templates.TemplateResponse(request, "home.html", context, headers=policy)
 
 
+@page("/docs")
 async def docs(request: Request) -> Response:
     """Show Swagger UI."""
     policy = {"Content-Security-Policy": SWAGGER_UI}
     return templates.TemplateResponse(request, "docs.html", headers=policy)
 
 
+@page("/openapi.json")
 async def openapi(request: Request) -> Response:
-    """Answer the merged document."""
-    return JSONResponse(await request.app.state.gateway.services.document())
+    """Return the merged OpenAPI document."""
+    return JSONResponse(await request.app.state.document())
 
 
-async def live(_: Request) -> Response:
-    """Tell that the process answers."""
+@page("/livez")
+async def livez() -> Response:
+    """Answer as long as the process does."""
     return JSONResponse({"status": "up"}, headers=NEVER_CACHED)
 
 
-async def ready(request: Request) -> Response:
-    """Tell whether an upstream is ready and the gateway is not about to stop."""
-    gateway = request.app.state.gateway
-    statuses = await gateway.services.statuses()
-    if "up" in statuses.values() and not gateway.draining:
+@page("/readyz")
+async def readyz(request: Request) -> Response:
+    """Answer 200 while at least one service is ready and the gateway is not stopping."""
+    statuses = await request.app.state.statuses()
+    if "up" in statuses.values() and not request.app.state.draining:
         return JSONResponse({"status": "up", "checks": statuses}, headers=NEVER_CACHED)
     raise Problem(503, "The gateway is not ready.", RETRY_SOON, checks=statuses)
-
-
-PAGES = {"/": home, "/docs": docs, "/openapi.json": openapi, "/livez": live, "/readyz": ready}

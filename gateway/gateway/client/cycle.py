@@ -1,0 +1,74 @@
+"""uvicorn's cycle of a request and its response, with the framing of this gateway."""
+# ruff: noqa: D102 - ASGI and uvicorn name the methods here
+
+import asyncio
+from http import HTTPStatus
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+from gateway.http1 import CLOSE, Headers, chunk, field_lines
+
+
+class Cycle(RequestResponseCycle):
+    """Frames the response by RFC 9112, section 6.3, and reports its end to the connection."""
+
+    def __init__(self, connection: Any, *, keep_alive: bool) -> None:
+        super().__init__(
+            scope=connection.scope,
+            transport=connection.transport,
+            flow=connection.flow,
+            logger=connection.logger,
+            access_logger=connection.access_logger,
+            access_log=False,
+            default_headers=connection.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=connection.expect_100_continue,
+            keep_alive=keep_alive,
+            on_response=connection.on_response_complete,
+        )
+        self.connection = connection
+
+    async def run_asgi(self, app: Any) -> None:
+        self.connection.task = asyncio.current_task()
+        await super().run_asgi(app)
+        if self.response_started and not (self.response_complete or self.disconnected):
+            self.connection.on_broken_off(is_seen=self._has_end)
+
+    async def send(self, message: Any) -> None:
+        if self.flow.write_paused:
+            await self.flow.drain()
+        if message["type"] == "http.response.start":
+            self._head = self._framed(message["status"], message["headers"])
+        elif not self.disconnected:
+            self._write(message.get("body", b""), is_last=not message.get("more_body", False))
+
+    def _framed(self, status: int, fields: Headers) -> bytes:
+        self.response_started = True
+        self.waiting_for_100_continue = False
+        self._is_bodyless = status in (204, 304) or self.scope["method"] == "HEAD"
+        if status == HTTPStatus.NO_CONTENT:
+            fields = [field for field in fields if field[0] != b"content-length"]
+        by_name = dict(fields)
+        has_length = self._is_bodyless or b"content-length" in by_name
+        # Whether the client can see where the response ends, other than by the connection's end.
+        self._has_end = has_length or self.scope["http_version"] == "1.1"
+        self._is_chunked = self._has_end and not has_length
+        if self.more_body or not self._has_end or self.connection.is_draining():
+            self.keep_alive = False
+        own = [] if b"date" in by_name else self.default_headers
+        own = own + [(b"transfer-encoding", b"chunked")] * self._is_chunked
+        own += [] if self.keep_alive else [CLOSE]
+        return STATUS_LINE[status] + field_lines([*fields, *own]) + b"\r\n"
+
+    def _write(self, body: bytes, *, is_last: bool) -> None:
+        if self._is_bodyless:
+            body = b""
+        elif self._is_chunked:
+            body = chunk(body, is_last=is_last)
+        self.transport.write(self._head + body)
+        self._head = b""
+        if is_last:
+            self.response_complete = True
+            self.message_event.set()
+            self.connection.on_last_written(self)

@@ -1,0 +1,46 @@
+"""The chassis's server with the limits on clients' connections."""
+
+import asyncio
+import socket
+from typing import cast
+
+import uvicorn
+
+import chassis.server
+from gateway.client.protocol import ClientConnection
+from gateway.main import Gateway
+
+GRACE = 10  # seconds for the requests in flight when the server stops
+
+
+class Server(chassis.server.Server):
+    """Checks every client's connection ten times a second, until the last one is closed."""
+
+    def __init__(self, app: Gateway) -> None:
+        config = uvicorn.Config(
+            app,
+            http=ClientConnection,
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=GRACE,
+        )
+        super().__init__(app, config, app.proxy.settings.drain_seconds)
+        app.state.limits_clients = True
+
+    async def on_tick(self, counter: int) -> bool:
+        """Return whether to stop, but only once."""
+        now = asyncio.get_running_loop().time()
+        for connection in list(self.server_state.connections):
+            cast("ClientConnection", connection).check(now)
+        return await super().on_tick(counter) and not self._app.state.draining
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Drain, then stop; the connections are checked until the end."""
+        ticking = asyncio.create_task(self.main_loop())
+        await super().shutdown(sockets)
+        ticking.cancel()
+        for connection in list(self.server_state.connections):
+            cast("ClientConnection", connection).transport.abort()

@@ -1,0 +1,75 @@
+"""The gateway's own questions to the services: keys, readiness and OpenAPI documents."""
+
+import asyncio
+import logging
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Generic, TypeVar
+
+import httpx
+
+from gateway.routes import UpstreamLimits
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+TIMEOUT = 2.0
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # upstreams are http only: no certificate is read
+
+
+async def fetch(url: str, use: Callable[[bytes], object], seconds: float) -> bool:
+    """GET a URL and pass the body to `use`; return whether that succeeded within `seconds`.
+
+    Any answer and any exception of `use` is only logged. Each call has a client of its own, since
+    httpx's pool of connections does not survive cancellations.
+    """
+    client = httpx.AsyncClient(trust_env=False, verify=NO_TLS, timeout=seconds)
+    try:
+        async with asyncio.timeout(seconds), client:
+            response = await client.get(url)
+        use(response.raise_for_status().content)
+    except Exception as error:  # noqa: BLE001 - see above
+        logger.warning("could not fetch %s: %s", url, type(error).__name__)
+        return False
+    return True
+
+
+async def fetch_from_each(
+    upstreams: Mapping[str, UpstreamLimits], path: str, use: Callable[[str, bytes], object]
+) -> dict[str, str]:
+    """GET a path of every service at once and pass each name and body to `use`.
+
+    Returns:
+        "up" or "down" by the service's name.
+    """
+    fetches = [
+        fetch(f"{upstream.url}{path}", partial(use, name), TIMEOUT)
+        for name, upstream in upstreams.items()
+    ]
+    statuses = ["up" if succeeded else "down" for succeeded in await asyncio.gather(*fetches)]
+    return dict(zip(upstreams, statuses, strict=True))
+
+
+class Shared(Generic[T]):
+    """A coroutine function's result, kept for a while and shared by all who ask meanwhile."""
+
+    def __init__(self, work: Callable[[], Awaitable[T]], max_age: float) -> None:
+        self._work = work
+        self._max_age = max_age
+        self._expires_at = 0.0
+        self._task: asyncio.Task[T] | None = None
+
+    async def __call__(self) -> T:
+        """Return the result. The work goes on for others if one of those who wait is cancelled."""
+        is_old = time.monotonic() >= self._expires_at
+        if self._task is None or (self._task.done() and is_old):
+            self._task = asyncio.create_task(self._run())
+        return await asyncio.shield(self._task)
+
+    async def _run(self) -> T:
+        result = await self._work()
+        self._expires_at = time.monotonic() + self._max_age
+        return result

@@ -1,0 +1,1 @@
+"""The pages that the gateway answers itself, with FastAPI."""

@@ -1,0 +1,1 @@
+"""The proxy: it sends a request to its upstream and the response back to the client."""

@@ -1,0 +1,207 @@
+"""One request and its response, from the client to the upstream and back."""
+
+import asyncio
+import logging
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from starlette.types import Receive, Scope, Send
+
+from chassis import logs
+from gateway.client.fault import fault_of
+from gateway.http1 import METHODS, SAFE, Headers, field_lines, values
+from gateway.problems import RETRY_SOON, Problem
+from gateway.proxy import forwarded, headers
+from gateway.proxy.answer import Answer
+from gateway.proxy.body import RequestBody
+from gateway.proxy.paths import is_unsafe
+from gateway.routes import MAX_BODY, Route
+from gateway.upstream.connection import Lost, State, UpstreamConnection
+from gateway.upstream.pool import Upstream
+
+if TYPE_CHECKING:
+    from gateway.proxy.middleware import Proxy
+
+logger = logging.getLogger(__name__)
+
+IDEMPOTENT = SAFE | {"PUT", "DELETE"}  # RFC 9110, section 9.2.2
+ALLOW = (b"allow", ", ".join(METHODS).encode())
+UNCOUNTED = frozenset((b"/livez", b"/readyz"))
+CONTINUE_TIMEOUT = 1.0  # seconds to wait for 100 Continue before the body is sent anyway
+CLIENT_LEFT = 499  # in the log and the metrics
+
+
+class Exchange:
+    """Checks a request, forwards it or has a page answer it, and records the outcome."""
+
+    def __init__(self, proxy: "Proxy", scope: Scope, receive: Receive, send: Send) -> None:
+        self._proxy = proxy
+        self._scope = scope
+        self._receive = receive
+        self._fault = fault_of(scope)
+        self._method: str = scope["method"]
+        self._path: bytes = scope["raw_path"]
+        self._headers: Headers = scope["headers"]
+        self._id = headers.request_id(self._headers)
+        logs.request_id.set(self._id.decode())
+        peer = scope["client"][0] if scope["client"] else ""
+        trusted = proxy.settings.trusted_proxies
+        self._client, self._origin = forwarded.origin(self._headers, peer, scope["scheme"], trusted)
+        self._route = proxy.route_of(self._path)
+        self._label = self._route.prefix if self._route else "gateway"
+        added = [(b"x-request-id", self._id), *headers.SECURITY]
+        self._answer = Answer(send, added, proxy.cors.fields(self._headers))
+
+    async def run(self) -> None:
+        """Answer the request, whatever happens; then log and count it."""
+        began = perf_counter()
+        self._proxy.metrics.started(self._label)
+        try:
+            await self._respond()
+        except asyncio.CancelledError:  # the client has left, or the gateway stops
+            if self._scope["app"].state.draining:
+                await self._refuse(Problem(503, "The gateway is stopping.", RETRY_SOON))
+            else:
+                self._answer.status = CLIENT_LEFT
+        finally:
+            self._record(perf_counter() - began)
+
+    async def _respond(self) -> None:
+        """Answer the request; every error becomes a problem."""
+        try:
+            await self._check()
+            if preflight := self._proxy.cors.preflight(self._method, self._headers):
+                await self._answer.reply(200, preflight, b"")
+            elif self._route:
+                await self._forward(self._route)
+            else:
+                await self._show_page()
+        except Problem as problem:
+            await self._refuse(problem)
+        except Exception:
+            logger.exception("unexpected error")
+            await self._refuse(Problem(500, "Something went wrong here."))
+
+    async def _refuse(self, problem: Problem) -> None:
+        await self._answer.refuse(problem, self._path, self._id)
+
+    def _record(self, seconds: float) -> None:
+        upstream, status = self._route.upstream if self._route else "", self._answer.status
+        self._proxy.metrics.finished(self._label, upstream, self._method, status, seconds)
+        self._proxy.log.write(
+            method=self._method,
+            path=self._path.decode("latin-1"),
+            status=status,
+            duration_ms=round(seconds * 1000, 2),
+            client=self._client,
+        )
+
+    # Checks.
+
+    async def _check(self) -> None:
+        """Raise a Problem if the request is invalid or not allowed."""
+        if self._fault.problem:
+            raise self._fault.problem
+        if is_unsafe(self._path):
+            raise Problem(400, "The path has dot segments, backslashes or other unsafe parts.")
+        if self._method == "CONNECT" or (self._method == "TRACE" and self._route):
+            raise Problem(405, "This method is not supported here.", ALLOW)
+        if self._proxy.settings.rate_limit == "on" and self._path not in UNCOUNTED:
+            await self._count()
+        if self._route and self._route.needs_token(self._method):
+            sent = values(self._headers, b"authorization")
+            await self._proxy.verifier.verify(sent[0] if len(sent) == 1 else None)
+
+    async def _count(self) -> None:
+        path = self._path.decode("latin-1")
+        try:
+            self._answer.added += await self._proxy.limiter.check(self._method, path, self._client)
+        except Problem:
+            self._proxy.metrics.limited.labels(self._label).inc()
+            raise
+
+    # A page of the gateway.
+
+    async def _show_page(self) -> None:
+        if (b"x-forwarded-proto", b"https") in self._origin:
+            self._scope["scheme"] = "https"  # a trusted proxy says so
+        # Pages ignore Range, as a server may: RFC 9110, section 14.2.
+        self._scope["headers"] = [field for field in self._headers if field[0] != b"range"]
+        RequestBody(self._headers, self._receive, self._fault, MAX_BODY)  # refuses a large body
+        await self._proxy.app(self._scope, self._receive, self._answer.send_page)
+
+    # An upstream.
+
+    async def _forward(self, route: Route) -> None:
+        """Have the upstream answer."""
+        upstream = self._proxy.upstreams[route.upstream]
+        body = RequestBody(self._headers, self._receive, self._fault, route.max_body)
+        gathered = b"" if body.is_empty else await body.gather()
+        async with upstream.slots if body.is_complete else upstream.uploads:
+            await self._exchange(upstream, self._request_head(body) + gathered, body)
+
+    def _request_head(self, body: RequestBody) -> bytes:
+        query = self._scope["query_string"]
+        target = self._path + b"?" + query if query else self._path
+        fields = headers.for_upstream(self._headers) + self._origin
+        fields += headers.trace_context(self._headers)
+        fields.append((b"x-request-id", self._id))
+        if body.is_chunked:
+            fields.append((b"transfer-encoding", b"chunked"))
+        start = b"%b %b HTTP/1.1\r\n" % (self._method.encode(), target)
+        return start + field_lines(fields) + b"\r\n"
+
+    async def _exchange(self, upstream: Upstream, data: bytes, body: RequestBody) -> None:
+        """Send the request and relay the response.
+
+        If the connection is lost before any response and the request may be repeated, it is sent
+        once more.
+        """
+        lost_by = None
+        while True:
+            replica, connection = await upstream.connect(lost_by)
+            try:
+                return await self._attempt(connection, data, body)
+            except Lost:
+                may_repeat = body.is_empty and self._method in IDEMPOTENT
+                if lost_by or connection.received or not may_repeat:
+                    raise
+                lost_by = replica
+            finally:
+                upstream.release(replica, connection)
+            self._proxy.metrics.retried.labels(upstream.name).inc()
+
+    async def _attempt(
+        self, connection: UpstreamConnection, data: bytes, body: RequestBody
+    ) -> None:
+        connection.begin(data, is_all=body.is_complete, bodyless=self._method == "HEAD")
+        upload = None
+        if not body.is_complete:
+            upload = asyncio.create_task(self._upload(body, connection))
+        try:
+            await self._relay(connection)
+        finally:
+            if upload:
+                upload.cancel()  # it does nothing more from now on, so it need not be awaited
+
+    async def _upload(self, body: RequestBody, connection: UpstreamConnection) -> None:
+        """Send the rest of the body. An error on the client's side ends the exchange."""
+        try:
+            if body.needs_continue and not await connection.may_send_body(CONTINUE_TIMEOUT):
+                return
+            while not body.is_complete:
+                data = await body.read()
+                await connection.send(data, is_last=body.is_complete)
+        except Problem as problem:
+            connection.close(problem)
+
+    async def _relay(self, connection: UpstreamConnection) -> None:
+        """Send the upstream's response to the client as it comes."""
+        await connection.receive_head()
+        await self._answer.begin(connection.status, headers.for_client(connection.headers))
+        while True:
+            is_last, data = connection.state is State.DONE, connection.take()
+            await self._answer.write(data, is_last=is_last)
+            if is_last:
+                return
+            await connection.receive_more()

@@ -1,0 +1,61 @@
+"""The proxy as an ASGI middleware."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from chassis.logs import AccessLog
+from gateway.config import PART, Settings
+from gateway.metrics import Metrics
+from gateway.proxy.cors import Cors
+from gateway.proxy.exchange import Exchange
+from gateway.proxy.rate_limits import RateLimiter
+from gateway.proxy.tokens import TokenVerifier
+from gateway.routes import Routes, matcher
+from gateway.upstream.pool import Upstream, tick_forever
+
+
+class Proxy:
+    """Has a request's upstream answer it, or the application inside if no route matches.
+
+    Raises:
+        ValueError: the URL of the rate limits' store is invalid.
+    """
+
+    app: ASGIApp
+
+    def __init__(self, settings: Settings, routes: Routes) -> None:
+        self.settings = settings
+        self.routes = routes
+        self.route_of = matcher(routes.routes)
+        self.metrics = Metrics()
+        self.log = AccessLog(PART)
+        self.cors = Cors(settings.cors_origins)
+        self.limiter = RateLimiter(settings, routes.rate_limits)
+        keys_url = f"{routes.upstreams[routes.keys_from].url}.well-known/jwks.json"
+        self.verifier = TokenVerifier(settings, keys_url)
+        self.upstreams = {
+            name: Upstream(name, limits, self.metrics) for name, limits in routes.upstreams.items()
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or pass the lifespan on."""
+        if scope["type"] == "http":
+            await Exchange(self, scope, receive, send).run()
+        else:
+            await self.app(scope, receive, send)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Look after the connections to the upstreams; at the end close everything."""
+        ticking = asyncio.create_task(tick_forever(self.upstreams.values()))
+        try:
+            yield
+        finally:  # a second Ctrl-C cancels this
+            ticking.cancel()
+            for upstream in self.upstreams.values():
+                upstream.close()
+            self.log.flush()
+            await self.limiter.close()

@@ -1,0 +1,1 @@
+"""The upstream side: the replicas of a service and the connections to them."""

@@ -1,1 +1,1 @@
-"""Inkwell's gateway: one door to all services."""
+"""Inkwell's gateway: one entrance to all services."""

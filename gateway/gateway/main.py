@@ -1,6 +1,6 @@
-"""The gateway's application. Try it under any server: `uvicorn --factory gateway.main:create_app`.
+"""The gateway's application. `uvicorn gateway.main:app` is enough to try it.
 
-Deployed it runs by `python -m gateway`, which also limits the clients' connections.
+`python -m gateway`, as it is deployed, also limits the clients' connections.
 """
 
 import logging
@@ -42,13 +42,12 @@ class Gateway(FastAPI):
         return self.proxy
 
 
-def create_app(settings: Settings | None = None) -> Gateway:
-    """Return the application, or end the process if the settings or the routes file are invalid.
+def create_app(settings: Settings) -> Gateway:
+    """Return the application, or end the process if the routes file is invalid.
 
     Raises:
         ValueError: the URL of the rate limits' store is invalid.
     """
-    settings = settings or load_settings(Settings, PART)
     routes = load_routes(settings.routes_file)
     app = Gateway(
         title="Inkwell gateway",
@@ -79,3 +78,10 @@ async def lifespan(app: Gateway) -> AsyncIterator[None]:
         logger.warning("this server does not limit the clients' connections: see ADR 0005")
     async with app.proxy.running():
         yield
+
+
+def __getattr__(name: str) -> Gateway:
+    """Return `app`, made when a server asks for it and not when a test imports `create_app`."""
+    if name != "app":
+        raise AttributeError(name)
+    return create_app(load_settings(Settings, PART))

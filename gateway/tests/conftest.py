@@ -44,8 +44,8 @@ def start() -> Iterator[StartProcess]:
     """Start gateways as processes, with variables: start(GATEWAY_PORT="0")."""
     started: list[Process] = []
 
-    def begin(**variables: str) -> Process:
-        started.append(Process(**variables))
+    def begin(*arguments: str, **variables: str) -> Process:
+        started.append(Process(*arguments, **variables))
         return started[-1]
 
     yield begin

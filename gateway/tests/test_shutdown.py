@@ -20,12 +20,37 @@ from gateway.client import protocol, server
 RESET = 0  # instead of a status
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, -15), (signal.SIGINT, 0)])
+SIGNALS = pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, -15), (signal.SIGINT, 0)])
+# Runs the gateway, which sends itself a signal in the moment in which its port opens.
+SIGNALLED_AT_ONCE = """
+import os, runpy, socket, sys
+
+def listen(self, backlog):
+    socket.socket.listen = original
+    self.listen(backlog)
+    os.kill(os.getpid(), int(sys.argv[1]))
+
+original, socket.socket.listen = socket.socket.listen, listen
+runpy.run_module("gateway", run_name="__main__")
+"""
+
+
+@SIGNALS
 def test_a_signal_ends_it_cleanly(start: StartProcess, number: int, code: int) -> None:
     it = start(GATEWAY_DRAIN_SECONDS="0.1")
     it.wait_until_up()
     it.process.send_signal(number)
     assert it.end()[0] == code
+
+
+@SIGNALS
+def test_a_signal_that_comes_with_the_open_port_ends_it_cleanly(
+    start: StartProcess, number: int, code: int
+) -> None:
+    it = start("-c", SIGNALLED_AT_ONCE, str(int(number)), GATEWAY_DRAIN_SECONDS="0")
+    status, out, err = it.end()
+    assert (status, err) == (code, "")
+    assert "Finished server process" in out  # it came to its end by itself
 
 
 def test_a_second_ctrl_c_waits_for_nothing_and_loses_no_line(

@@ -1,7 +1,6 @@
 """The ASGI extension by which a client's connection reports an invalid request to the proxy."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from gateway.problems import Problem
@@ -9,7 +8,6 @@ from gateway.problems import Problem
 EXTENSION = "inkwell.fault"
 
 
-@dataclass(slots=True)
 class Fault:
     """The answer that a request needs because it is invalid, if it is.
 
@@ -21,5 +19,5 @@ class Fault:
 
 def fault_of(scope: Mapping[str, Any]) -> Fault:
     """Return the fault of a request. Another server than ours answers invalid requests itself."""
-    fault = scope.get("extensions", {}).get(EXTENSION)
-    return fault if isinstance(fault, Fault) else Fault()
+    fault: Fault | None = scope.get("extensions", {}).get(EXTENSION)
+    return fault or Fault()

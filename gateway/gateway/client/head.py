@@ -8,24 +8,30 @@ from gateway.problems import Problem
 AUTHORITY = rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+;=-]+)(?::[0-9]{0,5})?"
 HOST = re.compile(AUTHORITY)
 ABSOLUTE = re.compile(rb"https?://(%b)([/?].*)?" % AUTHORITY, re.IGNORECASE)
+FRAMING = frozenset((b"transfer-encoding", b"content-length"))
 MAX_DIGITS = 19  # of a Content-Length
 
 
 def check_fields(version: str, fields: Headers) -> None:
     """Raise a Problem if the head could be read in two ways: RFC 9112, sections 2.5, 3.2 and 6."""
-    hosts = values(fields, b"host")
-    codings = [value.lower() for value in values(fields, b"transfer-encoding")]
     if version not in ("1.1", "1.0"):  # the parser reports 0.9 for a line without a version
         status = 400 if version == "0.9" else 505
         raise Problem(status, "This version of HTTP is not supported.")
-    if codings and (codings != [b"chunked"] or version == "1.0"):
-        raise Problem(400, "The framing of the request is ambiguous.")
-    if any(len(value) > MAX_DIGITS for value in values(fields, b"content-length")):
-        raise Problem(400, "Content-Length is not a valid number.")
+    if not FRAMING.isdisjoint(dict(fields)):
+        _check_framing(version, fields)
+    hosts = values(fields, b"host")
     if version == "1.0" and not hosts:
         fields.append((b"host", b""))
     elif len(hosts) != 1 or not HOST.fullmatch(hosts[0]):
         raise Problem(400, "The request needs one valid Host field.")
+
+
+def _check_framing(version: str, fields: Headers) -> None:
+    codings = [value.lower() for value in values(fields, b"transfer-encoding")]
+    if codings and (codings != [b"chunked"] or version == "1.0"):
+        raise Problem(400, "The framing of the request is ambiguous.")
+    if any(len(value) > MAX_DIGITS for value in values(fields, b"content-length")):
+        raise Problem(400, "Content-Length is not a valid number.")
 
 
 def origin_form(method: str, target: bytes, fields: Headers) -> bytes:

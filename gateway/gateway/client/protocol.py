@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import httptools
+import uvicorn.server
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.client.cycle import Cycle
@@ -37,6 +38,17 @@ class State(Enum):
     LINGERING = auto()  # everything is answered; the client may finish what it sends
 
 
+# Plain names, since Python 3.11 is slow to look up the members of an Enum.
+IDLE, READING_HEAD, READING_BODY, ANSWERING, REFUSING, LINGERING = State
+DEAF = (REFUSING, LINGERING)
+
+
+class ServerState(uvicorn.server.ServerState):
+    """What the connections know of their server."""
+
+    draining = False
+
+
 class ClientConnection(HttpToolsProtocol):
     """Holds a client to its limits. Call check() about ten times a second for the deadlines.
 
@@ -47,12 +59,13 @@ class ClientConnection(HttpToolsProtocol):
     app: Any  # the Gateway
     cycle: Any
     scope: Any
+    server_state: ServerState
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         self.limits: ClientLimits = self.app.proxy.routes.client
         self.task: asyncio.Task[Any] | None = None  # of the request that is being answered
-        self.state = State.READING_HEAD
+        self.state = READING_HEAD
         self._fault = Fault()
         self._due = self._body_due = self._stalled_at = inf
         self._unparsed = self._head_size = 0  # bytes
@@ -66,7 +79,7 @@ class ClientConnection(HttpToolsProtocol):
         self.on_message_begin()
 
     def data_received(self, data: bytes) -> None:
-        if self._is_deaf():
+        if self.state in DEAF:
             return
         self._unparsed += len(data)  # the parser's callbacks set it to 0
         try:
@@ -100,7 +113,7 @@ class ClientConnection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.state = State.READING_HEAD
+        self.state = READING_HEAD
         self._head_size = 0
         self._due = self.loop.time() + self.limits.header_timeout
 
@@ -113,7 +126,7 @@ class ClientConnection(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         self._unparsed = 0
         self._head_size += len(name) + len(value) + 4
-        if self.state is State.READING_HEAD:  # otherwise it is a trailer: RFC 9110, section 6.5.1
+        if self.state is READING_HEAD:  # otherwise it is a trailer: RFC 9110, section 6.5.1
             super().on_header(name, value.rstrip(b" \t"))
         if len(self.headers) > self.limits.max_headers:
             raise Problem(431, "There are too many header fields.")
@@ -132,12 +145,12 @@ class ClientConnection(HttpToolsProtocol):
         if len(self.pipeline) >= MAX_PIPELINED:
             raise Problem(429, "Too many requests wait on this connection.", RETRY_SOON)
         self.expect_100_continue &= version == "1.1"
-        self.state = State.READING_BODY
+        self.state = READING_BODY
         now = self.loop.time()
         self._due, self._body_due = now + self.limits.body_timeout, now + self.limits.body_limit
         keep_alive = version == "1.1" and self.parser.should_keep_alive() and method != "CONNECT"
         self.scope["http_version"] = version
-        self._begin(Fault(), keep_alive=keep_alive)
+        self._begin(keep_alive=keep_alive)
 
     def on_body(self, body: bytes) -> None:
         self._unparsed = 0
@@ -145,9 +158,9 @@ class ClientConnection(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        if self.state is State.READING_BODY:  # otherwise an upgrade was asked for
+        if self.state is READING_BODY:  # otherwise an upgrade was asked for
             super().on_message_complete()
-            self.state = State.ANSWERING
+            self.state = ANSWERING
             self._due = inf
 
     def _parse_without_upgrade(self, rest: bytes) -> None:
@@ -155,7 +168,7 @@ class ClientConnection(HttpToolsProtocol):
 
         The parser takes everything behind such a head for another protocol, even a body.
         """
-        if self.state is State.READING_HEAD:
+        if self.state is READING_HEAD:
             version = self.parser.get_http_version().encode()
             start = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, version)
             fields = field_lines([field for field in self.headers if field[0] != b"upgrade"])
@@ -164,14 +177,14 @@ class ClientConnection(HttpToolsProtocol):
 
     # From a request to its answer.
 
-    def _begin(self, fault: Fault, *, keep_alive: bool) -> None:
+    def _begin(self, *, keep_alive: bool) -> None:
         """Start the task of the newest request, or queue it behind the one before."""
         raw_path, _, query = self.url.partition(b"?")
         self.scope["raw_path"] = raw_path
         self.scope["path"] = unquote(raw_path.decode("latin-1"))
         self.scope["query_string"] = query
-        self.scope["extensions"] = {EXTENSION: fault}
-        self._fault = fault
+        self._fault = Fault()
+        self.scope["extensions"] = {EXTENSION: self._fault}
         is_next = self._is_answering()
         self.cycle = Cycle(self, keep_alive=keep_alive)
         if is_next:
@@ -182,8 +195,7 @@ class ClientConnection(HttpToolsProtocol):
 
     def _refuse(self, problem: Problem) -> None:
         """Answer with the problem, then close. Nothing more is read."""
-        if self.state is State.READING_BODY:
-            self._fault.problem = problem
+        if self.state is READING_BODY:
             self.cycle.keep_alive = False
             self.cycle.message_event.set()
         else:
@@ -191,13 +203,10 @@ class ClientConnection(HttpToolsProtocol):
             # The parser names a method even before the request line is complete.
             method = self.parser.get_method().decode() if self.headers else ""
             self.scope.setdefault("method", method)
-            self._begin(Fault(problem), keep_alive=False)
-        self.state = State.REFUSING
+            self._begin(keep_alive=False)
+        self._fault.problem = problem
+        self.state = REFUSING
         self._due = inf
-
-    def is_draining(self) -> bool:
-        """Return whether each answer is to be the last of its connection."""
-        return bool(self.app.state.draining)
 
     def on_last_written(self, cycle: Cycle) -> None:
         """Go on with the next request, or close."""
@@ -207,8 +216,8 @@ class ClientConnection(HttpToolsProtocol):
         self.flow.resume_reading()
         if self.pipeline and not self.transport.is_closing():  # nothing would end a new task then
             self._start_asgi_task(*self.pipeline.pop())
-        elif self.state is State.ANSWERING:
-            self.state = State.IDLE
+        elif self.state is ANSWERING:
+            self.state = IDLE
             self._due = self.loop.time() + self.limits.keep_alive
 
     def on_broken_off(self, *, is_seen: bool) -> None:
@@ -220,9 +229,6 @@ class ClientConnection(HttpToolsProtocol):
 
     def _is_answering(self) -> bool:
         return bool(self.cycle) and not self.cycle.response_complete
-
-    def _is_deaf(self) -> bool:
-        return self.state in (State.REFUSING, State.LINGERING)
 
     # The end of the connection.
 
@@ -238,7 +244,7 @@ class ClientConnection(HttpToolsProtocol):
     def _close_gently(self) -> None:
         """Close, but let the client read everything written and finish what it sends."""
         is_slow = self.transport.get_write_buffer_size() > 0
-        self.state = State.LINGERING
+        self.state = LINGERING
         self._due = self.loop.time() + (self.limits.send_timeout if is_slow else LINGER)
         self.pipeline.clear()
         self.flow.resume_reading()

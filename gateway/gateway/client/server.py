@@ -7,7 +7,7 @@ from typing import cast
 import uvicorn
 
 import chassis.server
-from gateway.client.protocol import ClientConnection
+from gateway.client.protocol import ClientConnection, ServerState
 from gateway.main import Gateway
 
 GRACE = 10  # seconds for the requests in flight when the server stops
@@ -15,6 +15,8 @@ GRACE = 10  # seconds for the requests in flight when the server stops
 
 class Server(chassis.server.Server):
     """Checks every client's connection ten times a second, until the last one is closed."""
+
+    server_state: ServerState
 
     def __init__(self, app: Gateway) -> None:
         config = uvicorn.Config(
@@ -28,6 +30,7 @@ class Server(chassis.server.Server):
             timeout_graceful_shutdown=GRACE,
         )
         super().__init__(app, config, app.proxy.settings.drain_seconds)
+        self.server_state = ServerState()
         app.state.limits_clients = True
 
     async def on_tick(self, counter: int) -> bool:
@@ -35,10 +38,11 @@ class Server(chassis.server.Server):
         now = asyncio.get_running_loop().time()
         for connection in list(self.server_state.connections):
             cast("ClientConnection", connection).check(now)
-        return await super().on_tick(counter) and not self._app.state.draining
+        return await super().on_tick(counter) and not self.server_state.draining
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drain, then stop; the connections are checked until the end."""
+        self.server_state.draining = True
         ticking = asyncio.create_task(self.main_loop())
         await super().shutdown(sockets)
         ticking.cancel()

@@ -16,7 +16,7 @@ from gateway.proxy.answer import Answer
 from gateway.proxy.body import RequestBody
 from gateway.proxy.paths import is_unsafe
 from gateway.routes import MAX_BODY, Route
-from gateway.upstream.connection import Lost, State, UpstreamConnection
+from gateway.upstream.connection import DONE, Lost, UpstreamConnection
 from gateway.upstream.pool import Upstream
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ class Exchange:
         await connection.receive_head()
         await self._answer.begin(connection.status, headers.for_client(connection.headers))
         while True:
-            is_last, data = connection.state is State.DONE, connection.take()
+            is_last, data = connection.state is DONE, connection.take()
             await self._answer.write(data, is_last=is_last)
             if is_last:
                 return

@@ -33,6 +33,11 @@ class State(Enum):
     DONE = auto()  # the response is complete
 
 
+# Plain names, since Python 3.11 is slow to look up the members of an Enum.
+IDLE, SENDING, AWAITING_HEAD, RECEIVING, DONE = State
+OVER = (IDLE, DONE)
+
+
 class Lost(Problem):
     """The connection ended before the response did."""
 
@@ -46,7 +51,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def __init__(self, limits: UpstreamLimits) -> None:
         self.limits = limits
-        self.state = State.IDLE
+        self.state = IDLE
         self.status = self.received = 0  # of the response: its status, and bytes of all of it
         self.headers: Headers = []
         self._loop = asyncio.get_running_loop()
@@ -64,7 +69,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def begin(self, data: bytes, *, is_all: bool, bodyless: bool) -> None:
         """Send a request or its first part; a bodyless response is the answer to HEAD."""
-        self.state = State.AWAITING_HEAD if is_all else State.SENDING
+        self.state = AWAITING_HEAD if is_all else SENDING
         self.status = self.received = self._held = 0
         self._chunks = []
         self._request_is_sent = is_all
@@ -80,8 +85,8 @@ class UpstreamConnection(asyncio.Protocol):
             self._transport.write(data)
         await self._until(lambda: self._is_writable, self.limits.between_bytes_timeout)
         self._request_is_sent = is_last
-        if is_last and self.state is State.SENDING:
-            self.state = State.AWAITING_HEAD
+        if is_last and self.state is SENDING:
+            self.state = AWAITING_HEAD
         self._wake()
 
     async def may_send_body(self, seconds: float) -> bool:
@@ -93,13 +98,13 @@ class UpstreamConnection(asyncio.Protocol):
 
     async def receive_head(self) -> None:
         """Wait for the response's status and headers. The time begins when the request is sent."""
-        await self._until(lambda: self.state is not State.SENDING)
+        await self._until(lambda: self.state is not SENDING)
         await self._until(lambda: self.status, self.limits.first_byte_timeout)
 
     async def receive_more(self) -> None:
         """Wait for more of the response's body or for its end."""
         await self._until(
-            lambda: self._chunks or self.state is State.DONE, self.limits.between_bytes_timeout
+            lambda: self._chunks or self.state is DONE, self.limits.between_bytes_timeout
         )
 
     def take(self) -> bytes:
@@ -132,15 +137,12 @@ class UpstreamConnection(asyncio.Protocol):
         """Whether another exchange can begin here."""
         # The next request must not be taken for the missing rest of this one. A connection that
         # holds a part of a body may have stopped reading.
-        is_whole = self._is_over() and self._request_is_sent and not self._held
+        is_whole = self.state in OVER and self._request_is_sent and not self._held
         return is_whole and self._is_reusable and not self._transport.is_closing()
-
-    def _is_over(self) -> bool:
-        return self.state in (State.IDLE, State.DONE)
 
     def rest(self, seconds: float) -> None:
         """Close after so many seconds unless an exchange begins before."""
-        self.state = State.IDLE
+        self.state = IDLE
         self._due = self._loop.time() + seconds
 
     def close(self, error: Exception | None = None) -> None:
@@ -166,7 +168,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._wake()
 
     def data_received(self, data: bytes) -> None:
-        if self._is_over():
+        if self.state in OVER:
             self.close(Problem(*BROKEN))  # there is no request: RFC 9112, section 9.2
             return
         self.received += len(data)
@@ -174,7 +176,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._is_reusable = False  # data behind a complete response belongs to no request
-            if self.state is not State.DONE:
+            if self.state is not DONE:
                 self.close(Problem(*BROKEN))
         if self.received > MAX_HEAD and not self.status:
             self.close(Problem(*BROKEN))
@@ -183,11 +185,11 @@ class UpstreamConnection(asyncio.Protocol):
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if exc is not None and self.state in (State.SENDING, State.AWAITING_HEAD):
+        if exc is not None and self.state in (SENDING, AWAITING_HEAD):
             self._read_the_rest()
         is_framed = {b"transfer-encoding", b"content-length"} & dict(self.headers).keys()
-        if self.state is State.RECEIVING and not (is_framed or self._error or exc):
-            self.state = State.DONE  # only the connection's end could end this body
+        if self.state is RECEIVING and not (is_framed or self._error or exc):
+            self.state = DONE  # only the connection's end could end this body
         self._error = self._error or Lost(*BROKEN)
         self._parser = None  # it refers to this object; now no reference cycle is left
         self._wake()
@@ -223,14 +225,14 @@ class UpstreamConnection(asyncio.Protocol):
         self.status = status
         self._is_reusable = self._parser.should_keep_alive()
         # The parser does not know that a response to HEAD has no body.
-        self.state = State.DONE if self._is_bodyless else State.RECEIVING
+        self.state = DONE if self._is_bodyless else RECEIVING
 
     def on_body(self, body: bytes) -> None:
-        if self.state is State.DONE:
+        if self.state is DONE:
             raise Problem(*BROKEN)
         self._chunks.append(body)
         self._held += len(body)
 
     def on_message_complete(self) -> None:
         if self.status:
-            self.state = State.DONE
+            self.state = DONE

@@ -13,9 +13,9 @@ from support.waiting import eventually
 
 
 class Process:
-    """`python -m gateway` as an operator starts it."""
+    """`python -m gateway` as an operator starts it, or Python with other arguments."""
 
-    def __init__(self, **variables: str) -> None:
+    def __init__(self, *arguments: str, **variables: str) -> None:
         self.port = free_port()
         nowhere = "http://127.0.0.1:9"
         own = {
@@ -25,7 +25,7 @@ class Process:
             "GATEWAY_PLATFORM_SERVICE_URL": nowhere,
             **variables,
         }
-        command = [sys.executable, "-m", "gateway"]
+        command = [sys.executable, *(arguments or ("-m", "gateway"))]
         pipe = subprocess.PIPE
         folder = Path(__file__).parents[2]
         env = {**os.environ, **own, "PYTHONPATH": str(folder.parent / "chassis")}

@@ -1,12 +1,12 @@
-"""One deployment for the whole run, and the clients and users that the tests call it with."""
+"""Fixtures: one deployment for the whole run, and clients and users of it."""
 
 from collections.abc import Generator, Iterator
 
 import httpx
 import pytest
-from api import User, client, new_user
-from deployment import Containers, Deployment, choose, running
-from wire import Wire
+from support.api import User, client, new_user, write_article, write_post
+from support.deployment import Containers, Deployment, choose, running
+from support.wire import Wire
 
 CHOSEN = pytest.StashKey[Deployment]()
 RUNNING = pytest.StashKey[Deployment]()
@@ -24,7 +24,7 @@ def pytest_report_header(config: pytest.Config) -> str:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show what the parts logged last below each failure."""
+    """Show the last log lines of every part below each failure."""
     report = yield
     if report.failed and RUNNING in item.config.stash:
         report.sections.append(("last log lines", item.config.stash[RUNNING].log()))
@@ -41,7 +41,7 @@ def deployment(pytestconfig: pytest.Config) -> Iterator[Deployment]:
 
 @pytest.fixture(scope="session")
 def containers(pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> Containers:
-    """The deployment, for tests that stop, restart or look into its containers."""
+    """The deployment, for tests that stop, restart or inspect its containers."""
     chosen = pytestconfig.stash[CHOSEN]
     if not isinstance(chosen, Containers):
         pytest.skip(f"needs containers of its own, and this is {chosen.kind}")
@@ -73,5 +73,12 @@ def bob(api: httpx.Client) -> User:
 
 @pytest.fixture(scope="module")
 def author(api: httpx.Client) -> User:
-    """Somebody to act as, where a user of the test's own would make no difference."""
+    """A user for tests that do not need a user of their own."""
     return new_user(api)
+
+
+@pytest.fixture
+def ids(api: httpx.Client, author: User) -> dict[str, int]:
+    """One id of each resource, to fill in the path of a route."""
+    post, article = write_post(api, author), write_article(api, author, is_published=True)
+    return {"post": post["id"], "article": article["id"], "user": author.id}

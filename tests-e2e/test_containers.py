@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from deployment import LONG_RUNNING, PARTS, ROOT, Containers
-from engine import Inspected, docker, inspected, name_of
+from support.deployment import LONG_RUNNING, PARTS, ROOT, Containers
+from support.engine import Inspected, docker, inspected, name_of
 
 # What the official image of PostgreSQL may need to own its data folder and to step down.
 CAPABILITIES_OF_THE_DATABASE = {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"}
@@ -69,7 +69,7 @@ def test_only_the_gateway_publishes_a_port(all_of_them: list[Inspected]) -> None
         assert len(published) == (1 if name_of(container) == "gateway" else 0), name_of(container)
 
 
-def test_every_long_running_container_is_watched_and_started_again(
+def test_every_long_running_container_has_a_health_check_and_is_restarted(
     long_running: list[Inspected],
 ) -> None:
     for container in long_running:
@@ -87,7 +87,7 @@ def test_a_proxy_in_the_environment_makes_no_container_unhealthy(
         docker("exec", *proxies, container["Id"], *check)
 
 
-def test_a_one_shot_ends_well_and_is_not_started_again(one_shots: list[Inspected]) -> None:
+def test_a_one_shot_container_exits_with_0_and_is_not_restarted(one_shots: list[Inspected]) -> None:
     for container in one_shots:
         assert container["HostConfig"]["RestartPolicy"]["Name"] == "no", name_of(container)
         assert container["State"]["Status"] == "exited"
@@ -128,7 +128,7 @@ def mounts(container: Inspected) -> dict[str, bool]:
     return {m["Name"]: m["RW"] for m in container["Mounts"] if m["Type"] == "volume"}
 
 
-def test_secrets_are_mounted_only_where_they_are_needed_and_written_by_one_job(
+def test_secrets_are_mounted_only_where_needed_and_written_by_one_job(
     all_of_them: list[Inspected],
 ) -> None:
     [platform] = [c for c in all_of_them if name_of(c) == "platform-service"]
@@ -140,13 +140,13 @@ def test_secrets_are_mounted_only_where_they_are_needed_and_written_by_one_job(
         assert writers[0] not in LONG_RUNNING
 
 
-def test_every_volume_has_a_name_so_that_none_is_left_over(all_of_them: list[Inspected]) -> None:
+def test_every_volume_has_a_name(all_of_them: list[Inspected]) -> None:
     project = all_of_them[0]["Config"]["Labels"]["com.docker.compose.project"]
     for container in all_of_them:
         assert all(name.startswith(f"{project}_") for name in mounts(container)), name_of(container)
 
 
-def test_no_container_changes_or_watches_the_host(all_of_them: list[Inspected]) -> None:
+def test_no_container_can_change_the_host(all_of_them: list[Inspected]) -> None:
     for container in all_of_them:
         host = container["HostConfig"]
         assert not [m for m in container["Mounts"] if m["Type"] == "bind" and m["RW"]]
@@ -175,6 +175,6 @@ def image(request: pytest.FixtureRequest, strict_copy: Path) -> Iterator[str]:
 
 
 @pytest.mark.usefixtures("containers")
-def test_the_modes_of_a_clone_keep_no_container_out_of_its_files(image: str) -> None:
+def test_a_clone_under_a_strict_umask_makes_readable_images(image: str) -> None:
     barred = ("!", "-readable", "-o", "-type", "d", "!", "-executable")
     assert docker("run", "--rm", image, "find", "/app", *barred) == ""

@@ -4,11 +4,11 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from api import client
-from deployment import Deployment, Foreign, Processes, choose, running
+from support.api import client
+from support.deployment import Deployment, Foreign, Processes, choose, running
 
 
-def test_a_deployment_that_is_not_started_leaves_nothing_behind(
+def test_a_deployment_that_is_not_started_creates_no_files(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
@@ -17,7 +17,7 @@ def test_a_deployment_that_is_not_started_leaves_nothing_behind(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_processes_have_their_data_in_a_folder_of_their_own(deployment: Deployment) -> None:
+def test_processes_keep_their_data_in_their_own_folder(deployment: Deployment) -> None:
     if not isinstance(deployment, Processes):
         pytest.skip(f"looks at the data of processes, and this is {deployment.kind}")
     assert deployment.folder is not None
@@ -39,14 +39,14 @@ class Broken(Processes):
         self.has_stopped = True
 
 
-def test_what_has_not_started_is_torn_down_even_when_it_has_no_log() -> None:
+def test_a_deployment_that_did_not_start_is_stopped() -> None:
     broken = Broken()
     with pytest.raises(OSError), running(broken):  # noqa: PT011 - it has no message
         pass
     assert broken.has_stopped
 
 
-def test_no_proxy_is_asked_for_a_deployment_on_this_machine(
+def test_a_proxy_is_not_used_for_a_deployment_on_this_machine(
     monkeypatch: pytest.MonkeyPatch, deployment: Deployment
 ) -> None:
     if isinstance(deployment, Foreign):

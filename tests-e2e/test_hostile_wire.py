@@ -4,11 +4,10 @@ import re
 
 import httpx
 import pytest
-from api import User, word
-from inspection import inspect
-from wire import Wire
-
-CANARY = "cAnAry7f3e"
+from support.api import User, word
+from support.hostile import CANARY, short
+from support.inspection import inspect
+from support.wire import Wire
 
 DOTS = [
     *("/posts/../users/", "/posts/%2e%2e/users/", "/posts/%2E%2E/users/", "/posts/.%2e/users/me"),
@@ -101,10 +100,6 @@ FRAMING = [
 ]
 
 
-def short(value: object) -> str:
-    return ascii(value)[:40]
-
-
 def survived(answer: httpx.Response | None) -> None:
     """Closed, or answered: by the application with a problem, else by the parser with a 400."""
     if answer is None:
@@ -134,7 +129,7 @@ def test_a_strange_target_does_no_harm(wire: Wire, target: str) -> None:
 
 @pytest.mark.parametrize("host", HOSTS, ids=short)
 @pytest.mark.parametrize("path", ["/posts/?limit=1", "/articles", "/nothing", "/", "/openapi.json"])
-def test_a_strange_host_chooses_nothing(wire: Wire, host: str, path: str) -> None:
+def test_a_strange_host_chooses_no_upstream(wire: Wire, host: str, path: str) -> None:
     answer = wire.ask("GET", path, [("Host", host)])
     survived(answer)
     if (
@@ -146,7 +141,7 @@ def test_a_strange_host_chooses_nothing(wire: Wire, host: str, path: str) -> Non
 
 
 @pytest.mark.parametrize("hosts", [[], ["a", "b"], ["a", "a"]], ids=short)
-def test_one_host_is_needed(wire: Wire, hosts: list[str]) -> None:
+def test_a_request_without_exactly_one_host_is_400(wire: Wire, hosts: list[str]) -> None:
     lines = "".join(f"Host: {host}\r\n" for host in hosts)
     answer = wire.send(f"GET /posts/ HTTP/1.1\r\n{lines}Connection: close\r\n\r\n".encode())
     assert answer is None or answer.status_code == 400
@@ -189,9 +184,7 @@ def test_broken_framing_is_refused_and_does_no_harm(wire: Wire, path: bytes, res
     ],
     ids=short,
 )
-def test_what_is_not_http_is_refused_and_does_no_harm(
-    api: httpx.Client, wire: Wire, data: bytes
-) -> None:
+def test_bytes_that_are_not_http_do_no_harm(api: httpx.Client, wire: Wire, data: bytes) -> None:
     with wire.connect() as connection:
         connection.sendall(data)
         assert api.get("/livez").status_code == 200

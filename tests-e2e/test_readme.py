@@ -11,8 +11,8 @@ import subprocess
 import tomllib
 
 import pytest
-from api import word
-from deployment import ROOT, Deployment, Foreign
+from support.api import word
+from support.deployment import PATIENCE, ROOT, Deployment, Foreign
 
 BLOCK = re.compile(r"^<!-- tour -->\n+```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LIMITS = re.compile(r"^<!-- limits -->\n+((?:\|.*\n)+)", re.MULTILINE)
@@ -22,7 +22,7 @@ ROUTES = ROOT / "gateway" / "gateway" / "routes.toml"
 
 @pytest.fixture(scope="module")
 def tour(deployment: Deployment) -> str:
-    """The commands, but for the address and the e-mails, of which a deployment takes each once."""
+    """The commands, with this deployment's address and with e-mail addresses that are new to it."""
     script = "".join(BLOCK.findall(README.read_text()))
     assert "curl" in script
     script = script.replace("http://localhost:8000", deployment.url)
@@ -31,13 +31,15 @@ def tour(deployment: Deployment) -> str:
 
 @pytest.fixture
 def environment(deployment: Deployment) -> dict[str, str]:
-    """For curl; no proxy leads to a deployment on this machine."""
+    """The environment for curl, which must not ask a proxy for a deployment on this machine."""
     return dict(os.environ) if isinstance(deployment, Foreign) else {**os.environ, "no_proxy": "*"}
 
 
 def test_the_tour_works_as_printed(tour: str, environment: dict[str, str]) -> None:
     command = ["bash", "-euo", "pipefail", "-c", tour]
-    done = subprocess.run(command, capture_output=True, timeout=60, check=False, env=environment)
+    done = subprocess.run(
+        command, capture_output=True, timeout=5 * PATIENCE, check=False, env=environment
+    )
     output = done.stdout.decode()
     assert done.returncode == 0, output + done.stderr.decode()
     promises = re.findall(r"^\s*#> ?(.*)$", tour, re.MULTILINE)
@@ -51,7 +53,7 @@ def test_the_tour_works_as_printed(tour: str, environment: dict[str, str]) -> No
 
 
 def limits_as_shipped() -> dict[str, str]:
-    """Every limit of the gateway's file of routes, by its name or by what it counts."""
+    """Return every limit in the gateway's file of routes, by its name or rule."""
     file = tomllib.loads(ROUTES.read_text())
     rates = {
         f"{it.get('method', '')} {it['path']}".strip(): it["limit"] for it in file["rate_limits"]
@@ -61,7 +63,7 @@ def limits_as_shipped() -> dict[str, str]:
     }
 
 
-def test_the_table_of_limits_names_each_with_its_default() -> None:
+def test_the_table_of_limits_lists_each_with_its_default() -> None:
     told: dict[str, str] = {}
     [found] = LIMITS.findall(README.read_text())
     for row in found.splitlines()[2:]:

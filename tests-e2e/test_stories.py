@@ -2,7 +2,7 @@
 
 import httpx
 import pytest
-from api import (
+from support.api import (
     PASSWORD,
     User,
     everything,
@@ -16,7 +16,7 @@ from api import (
 )
 
 
-def test_somebody_registers_signs_in_and_is_recognised(api: httpx.Client) -> None:
+def test_a_new_user_signs_up_signs_in_and_is_recognised(api: httpx.Client) -> None:
     email = new_email()
     registered = sign_up(api, email)
     assert registered.status_code == 201
@@ -26,7 +26,7 @@ def test_somebody_registers_signs_in_and_is_recognised(api: httpx.Client) -> Non
     assert me.json()["email"] == email
 
 
-def test_signing_in_does_not_ask_for_the_letter_case_of_the_email(api: httpx.Client) -> None:
+def test_a_user_signs_in_with_any_letter_case_of_the_email(api: httpx.Client) -> None:
     email = new_email()
     sign_up(api, email.upper())
     assert sign_in(api, email).status_code == 200
@@ -42,7 +42,7 @@ def test_an_unknown_user_and_a_wrong_password_get_the_same_answer(
     assert unknown.json() | {"request_id": ""} == mistaken.json() | {"request_id": ""}
 
 
-def test_a_draft_is_seen_by_its_owner_alone(api: httpx.Client, ada: User, bob: User) -> None:
+def test_a_draft_is_seen_only_by_its_owner(api: httpx.Client, ada: User, bob: User) -> None:
     draft = write_article(api, ada)
     path, list_of_ada = f"/articles/{draft['id']}", f"/articles/?owner_id={ada.id}"
     assert draft["is_published"] is False
@@ -67,7 +67,7 @@ def test_a_published_article_is_read_by_everyone(api: httpx.Client, ada: User, b
         assert api.get(f"/articles/?owner_id={ada.id}", headers=reader).json() == [published]
 
 
-def test_a_published_article_can_be_taken_back(api: httpx.Client, ada: User) -> None:
+def test_a_published_article_can_be_withdrawn(api: httpx.Client, ada: User) -> None:
     path = f"/articles/{write_article(api, ada, is_published=True)['id']}"
     assert api.patch(path, json={"is_published": False}, headers=ada.auth).status_code == 200
     assert api.get(path).status_code == 404
@@ -85,7 +85,7 @@ def test_a_reader_pages_through_all_articles_without_loss_or_repeat(
     assert [article for page in own for article in page] == written
 
 
-def test_articles_written_and_deleted_meanwhile_disturb_no_reader(
+def test_articles_written_and_deleted_meanwhile_do_not_disturb_a_reader(
     api: httpx.Client, ada: User
 ) -> None:
     written = [write_article(api, ada, is_published=True) for _ in range(6)]
@@ -96,7 +96,9 @@ def test_articles_written_and_deleted_meanwhile_disturb_no_reader(
     assert list(reading) == [written[2:4], written[4:6], [added]]
 
 
-def test_another_user_may_not_touch_an_article(api: httpx.Client, ada: User, bob: User) -> None:
+def test_another_user_may_not_change_or_delete_an_article(
+    api: httpx.Client, ada: User, bob: User
+) -> None:
     for fields, refused in (({"is_published": True}, 403), ({}, 404)):
         article = write_article(api, ada, **fields)
         path = f"/articles/{article['id']}"

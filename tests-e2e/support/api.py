@@ -1,4 +1,4 @@
-"""Inkwell as a client knows it: users with tokens, their posts and articles, and lists of them."""
+"""The words of a client: sign up, sign in, write a post or an article, follow the pages."""
 
 import secrets
 from collections.abc import Iterator
@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-from deployment import Deployment, Foreign
-from inspection import inspect, skip_when_limited
+
+from support.deployment import PATIENCE, Deployment, Foreign
+from support.inspection import inspect, skip_when_limited
 
 PASSWORD = "correct horse battery staple"
 TLS = httpx.create_ssl_context()  # which takes longer to make than a client
@@ -16,7 +17,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class User:
-    """Somebody who has signed up and signed in."""
+    """A user who has signed up and signed in."""
 
     id: int
     email: str
@@ -28,12 +29,12 @@ class User:
         return {"Authorization": f"Bearer {self.token}"}
 
 
-def client(deployment: Deployment, timeout: float = 5) -> httpx.Client:
-    """A client that fails the test when an answer breaks one of the rules for all answers."""
+def client(deployment: Deployment) -> httpx.Client:
+    """Return a client that fails the test when a response breaks a rule for all responses."""
     foreign = isinstance(deployment, Foreign)
     return httpx.Client(
         base_url=deployment.url,
-        timeout=timeout,
+        timeout=PATIENCE,
         verify=TLS,
         event_hooks={"response": [skip_when_limited, inspect] if foreign else [inspect]},
         trust_env=foreign,  # no proxy leads to a deployment on this machine
@@ -41,7 +42,7 @@ def client(deployment: Deployment, timeout: float = 5) -> httpx.Client:
 
 
 def word() -> str:
-    """A word that nothing else in the system contains."""
+    """Return a word that nothing else in the system contains."""
     return f"e2e{secrets.token_hex(8)}"
 
 
@@ -80,7 +81,7 @@ def _created(response: httpx.Response) -> Json:
 
 
 def pages(api: httpx.Client, path: str, auth: dict[str, str] | None = None) -> Iterator[list[Json]]:
-    """The pages of a list, by following Link to its end."""
+    """Yield the pages of a list by following Link to its end."""
     following: str | None = path
     while following:
         response = api.get(following, headers=auth)
@@ -94,5 +95,5 @@ def everything(api: httpx.Client, path: str, auth: dict[str, str] | None = None)
 
 
 def named(problem: httpx.Response) -> set[str]:
-    """The fields, parameters and places that a 422 names."""
+    """Return the fields, parameters and places that a 422 names."""
     return {str(part) for error in problem.json()["errors"] for part in error["loc"]}

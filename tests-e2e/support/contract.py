@@ -1,8 +1,12 @@
-"""The routes of the contract as a table, and one of each resource to call them with."""
+"""The contract's routes as tables, and how each is called."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from api import PASSWORD, Json, new_email, word
+import httpx
+import pytest
+
+from support.api import PASSWORD, Json, User, new_email, word
 
 POST = {"id", "title", "body", "published", "created_at"}
 USER = {"id", "email", "is_active", "created_at"}
@@ -11,7 +15,7 @@ ARTICLE = {"id", "title", "content", "is_published", "owner_id", "owner_email", 
 
 @dataclass(frozen=True)
 class Route:
-    """A route, who may call it, and what it answers; the path has names in place of ids."""
+    """A route of the contract. The path has names in place of ids."""
 
     method: str
     path: str
@@ -61,7 +65,7 @@ METHODS = {
     "/articles/{article}": {"GET", "HEAD", "PATCH", "DELETE"},
 } | {page: {"GET", "HEAD"} for page in GATEWAY_PAGES}
 
-# Where JSON is taken: method, path, and the fields that must be sent.
+# The routes that take JSON.
 JSON_ROUTES = [
     ("POST", "/posts/"),
     ("PATCH", "/posts/{post}"),
@@ -71,8 +75,24 @@ JSON_ROUTES = [
 ]
 
 
+each_route = pytest.mark.parametrize("route", ROUTES, ids=str)
+each_list = pytest.mark.parametrize("route", LISTS, ids=str)
+each_json_route = pytest.mark.parametrize(("method", "path"), JSON_ROUTES)
+
+
+def call(api: httpx.Client, route: Route, path: str, user: User, **headers: str) -> httpx.Response:
+    """Call the route as its kind of client calls it."""
+    auth = user.auth if route.signed_in else {}
+    options: dict[str, Any] = {"headers": {**auth, **headers}}
+    if path == "/auth/token":
+        options["data"] = {"username": user.email, "password": PASSWORD}
+    elif route.method in ("POST", "PATCH"):
+        options["json"] = valid_body(path)
+    return api.request(route.method, path, **options)
+
+
 def valid_body(path: str) -> Json:
-    """What the route accepts when it is sent to it as JSON."""
+    """Return JSON that the route accepts."""
     if path.startswith("/posts"):
         return {"title": word(), "body": "First lines."}
     if path.startswith("/users"):

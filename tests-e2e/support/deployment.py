@@ -1,4 +1,4 @@
-"""Where the tests run: somebody's deployment, containers of our own, or processes of our own."""
+"""Deployments to test: one that is already there, our own containers, or our own processes."""
 
 import os
 import shutil
@@ -15,9 +15,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("gateway", "blog-service", "platform-service")
 LONG_RUNNING = (*PARTS, "platform-db")
+
+PATIENCE = 60.0  # seconds until a test gives up: many, for the slowest machine
 
 
 def free_port() -> int:
@@ -28,7 +30,7 @@ def free_port() -> int:
 
 
 class Foreign:
-    """A deployment that is not ours: it is called, and otherwise left alone."""
+    """A deployment that is already there. The tests only send requests to it."""
 
     kind = "a foreign deployment"
 
@@ -36,7 +38,7 @@ class Foreign:
         self.url = url.rstrip("/")
 
     def start(self) -> None:
-        httpx.get(f"{self.url}/readyz", timeout=5).raise_for_status()
+        httpx.get(f"{self.url}/readyz", timeout=PATIENCE).raise_for_status()
 
     def stop(self) -> None:
         """Leave it as it is."""
@@ -46,7 +48,7 @@ class Foreign:
 
 
 class Containers:
-    """The compose project of this repository, under a name and a port of its own."""
+    """The compose project of this repository, with its own name and port."""
 
     kind = "containers"
 
@@ -61,10 +63,10 @@ class Containers:
         }
 
     def start(self) -> None:
-        self.compose("up", "--build", "--wait", timeout=900)
+        self.compose("up", "--build", "--wait", timeout=15 * PATIENCE)
 
     def up(self, *arguments: str) -> None:
-        """Bring up what is not up, without building, and wait until it is healthy."""
+        """Start the services that are down, without building, and wait until they are healthy."""
         self.compose("up", "--wait", *arguments)
 
     def stop(self) -> None:
@@ -73,22 +75,17 @@ class Containers:
     def log(self) -> str:
         return self.compose("logs", "--tail", "20")
 
-    def compose(self, *arguments: str, timeout: float = 300, **environment: str) -> str:
+    def compose(self, *arguments: str, timeout: float = 5 * PATIENCE, **environment: str) -> str:
         command = ["docker", "compose", "--progress", "quiet", *arguments]
         return run(command, {**self.environment, **environment}, timeout)
 
-    def lines(self, service: str) -> list[str]:
-        """What all containers of the service have logged."""
-        logged = self.compose("logs", "--no-log-prefix", "--no-color", service).splitlines()
-        return [line for line in logged if line.strip()]
-
     def ids(self, *services: str) -> list[str]:
-        """The containers of the services, or of all, those that have ended too."""
+        """Return the containers of these services, or of all; exited ones are included."""
         return self.compose("ps", "--all", "--quiet", *services).split()
 
 
 class Processes:
-    """The processes of `make run`, with a data folder of their own."""
+    """The processes of `make run`, with their own data folder."""
 
     kind = "processes"
 
@@ -111,13 +108,13 @@ class Processes:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env=environment, stdout=log, stderr=log
             )
-        eventually(self.is_ready, within=300)
+        eventually(self.is_ready, seconds=300)
 
     def is_ready(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, "local/run.py has ended"
         try:
-            answer = httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False)
+            answer = httpx.get(f"{self.url}/readyz", timeout=PATIENCE, trust_env=False)
             checks = answer.json()["checks"]
         except (httpx.TransportError, ValueError, KeyError):
             return False
@@ -126,7 +123,7 @@ class Processes:
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-            self.process.wait(timeout=60)
+            self.process.wait(timeout=5 * PATIENCE)
         if self.folder is not None:
             shutil.rmtree(self.folder)
 
@@ -139,8 +136,8 @@ class Processes:
 Deployment = Foreign | Containers | Processes
 
 
-def run(command: list[str], environment: dict[str, str], timeout: float = 60) -> str:
-    """Run the command in the repository's root; its output, or AssertionError if it fails."""
+def run(command: list[str], environment: dict[str, str], timeout: float = 5 * PATIENCE) -> str:
+    """Run the command in the repository's root and return its output. Fail if it fails."""
     done = subprocess.run(
         command, cwd=ROOT, env=environment, timeout=timeout, capture_output=True, check=False
     )
@@ -149,19 +146,18 @@ def run(command: list[str], environment: dict[str, str], timeout: float = 60) ->
     return output
 
 
-def eventually(is_so: Callable[[], object], within: float) -> float:
-    """Ask until the answer is true, and say after how many seconds it was."""
-    begin = time.monotonic()
-    while not is_so():
-        assert time.monotonic() - begin < within, f"still not so after {within} s"
+def eventually(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
+    """Poll until the condition holds. Fail when it does not become true."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"it did not become true within {seconds} s"
         time.sleep(0.02)
-    return time.monotonic() - begin
 
 
 def choose() -> Deployment:
-    """GATEWAY_URL's deployment, else containers where an engine answers, else processes.
+    """Return the deployment at GATEWAY_URL, or else containers if Docker answers, or processes.
 
-    E2E_DEPLOYMENT=containers or =processes makes the choice between the two latter.
+    E2E_DEPLOYMENT=containers or =processes chooses one of the last two.
     """
     url, wanted = os.environ.get("GATEWAY_URL"), os.environ.get("E2E_DEPLOYMENT")
     if url:
@@ -182,7 +178,7 @@ def has_engine() -> bool:
 
 @contextmanager
 def running(deployment: Deployment) -> Iterator[Deployment]:
-    """The deployment, brought up and torn down. A failed start ends the whole run."""
+    """Start the deployment and stop it at the end. A failed start ends the whole run."""
     try:
         start(deployment)
         yield deployment

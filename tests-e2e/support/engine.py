@@ -1,16 +1,16 @@
-"""What the engine says of containers and images."""
+"""Containers and images, as `docker inspect` describes them."""
 
 import json
 import os
 from typing import Any
 
-from deployment import run
+from support.deployment import PATIENCE, run
 
 Inspected = dict[str, Any]
 
 
 def docker(*arguments: str) -> str:
-    return run(["docker", *arguments], dict(os.environ), timeout=300)
+    return run(["docker", *arguments], dict(os.environ), timeout=5 * PATIENCE)
 
 
 def inspected(ids: list[str]) -> list[Inspected]:
@@ -19,6 +19,6 @@ def inspected(ids: list[str]) -> list[Inspected]:
 
 
 def name_of(container: Inspected) -> str:
-    """The compose service that the container belongs to."""
+    """Return the compose service that the container belongs to."""
     name: str = container["Config"]["Labels"]["com.docker.compose.service"]
     return name

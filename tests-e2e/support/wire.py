@@ -8,25 +8,27 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from support.deployment import PATIENCE
+
 Headers = list[tuple[str, str]]
 
 
 class Wire:
-    """Sends bytes to the gateway and reads one answer. Text becomes latin-1, unchecked."""
+    """Sends bytes to the gateway and reads one response. Text is encoded as latin-1."""
 
-    def __init__(self, url: str, timeout: float = 5) -> None:
-        self.base, self.timeout = urlsplit(url), timeout
+    def __init__(self, url: str) -> None:
+        self.base = urlsplit(url)
 
     def connect(self) -> socket.socket:
         port = self.base.port or (443 if self.base.scheme == "https" else 80)
-        connection = socket.create_connection((self.base.hostname, port), self.timeout)
+        connection = socket.create_connection((self.base.hostname, port), PATIENCE)
         if self.base.scheme == "https":
             context = ssl.create_default_context()
             return context.wrap_socket(connection, server_hostname=self.base.hostname)
         return connection
 
     def head(self, method: str, target: str, headers: Headers) -> bytes:
-        """A request line and headers, with the Host that every ordinary request has."""
+        """Return a request line and headers; Host is added if there is none."""
         host = [] if any(k.lower() == "host" for k, _ in headers) else [("Host", self.base.netloc)]
         lines = [f"{k}: {v}" for k, v in [*host, *headers]]
         return "\r\n".join([f"{method} {target} HTTP/1.1", *lines, "", ""]).encode("latin-1")
@@ -34,7 +36,7 @@ class Wire:
     def ask(
         self, method: str, target: str, headers: Headers | None = None, body: bytes = b""
     ) -> httpx.Response | None:
-        """The answer to one request, or None when the connection was closed without one."""
+        """Return the response to one request, or None if the connection closed without one."""
         closing = [*(headers or []), ("Connection", "close")]
         response = self.send(self.head(method, target, closing) + body, method)
         if response is not None:
@@ -44,7 +46,7 @@ class Wire:
         return response
 
     def send(self, data: bytes, method: str = "GET") -> httpx.Response | None:
-        """The answer to the bytes. TimeoutError if neither it nor the connection's end comes."""
+        """Send the bytes and return the response; raise TimeoutError if nothing happens."""
         with self.connect() as connection:
             # An answer before the request's end is allowed.
             with suppress(BrokenPipeError, ConnectionResetError):

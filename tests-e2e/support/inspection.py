@@ -1,4 +1,4 @@
-"""What holds for every answer, whatever was asked. The clients of all tests apply it."""
+"""The rules for every response. The clients of all tests apply them."""
 
 import re
 from http import HTTPStatus
@@ -21,7 +21,7 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 def inspect(response: httpx.Response) -> None:
-    """Fail unless the answer keeps to the rules that all answers share."""
+    """Fail if the response breaks a rule for all responses."""
     request = response.request
     asked = f"{request.method} {request.url}"
     response.read()
@@ -46,7 +46,7 @@ def inspect_request_id(response: httpx.Response) -> None:
 
 
 def inspect_secrecy(response: httpx.Response) -> None:
-    """No host, statement or exception of the inside shows in headers or in problem bodies."""
+    """Fail if headers or a problem show an internal host, an SQL statement or an exception."""
     shown = b"\n".join(value for _, value in response.headers.raw)
     if response.status_code >= 400:
         shown += response.content
@@ -54,7 +54,7 @@ def inspect_secrecy(response: httpx.Response) -> None:
 
 
 def inspect_problem(response: httpx.Response) -> None:
-    """RFC 9457, and the headers that RFC 9110 asks for with some of the statuses."""
+    """Fail unless the problem follows RFC 9457 and has the headers of RFC 9110."""
     status = response.status_code
     assert response.headers["content-type"] == "application/problem+json", response.text[:200]
     problem = response.json()
@@ -72,7 +72,7 @@ def inspect_problem(response: httpx.Response) -> None:
 
 
 def inspect_instance(instance: str, request: httpx.Request) -> None:
-    """The path as it was sent, without the query; beyond ASCII, at least something printable."""
+    """Fail unless the instance is the path as sent; of a path beyond ASCII, it is only ASCII."""
     target = request.extensions.get("target") or request.url.raw_path.decode()
     if target.isascii() and target.isprintable() and target.startswith("/"):
         path = target.split("?")[0]
@@ -100,6 +100,6 @@ def inspect_headers(response: httpx.Response) -> None:
 
 
 def skip_when_limited(response: httpx.Response) -> None:
-    """Hundreds of sign-ups do not fit into the limits of somebody's deployment."""
+    """Skip the test: its sign-ups do not fit into the limits of a foreign deployment."""
     if response.status_code == 429:
         pytest.skip("this deployment limits rates: start it with GATEWAY_RATE_LIMIT=off")

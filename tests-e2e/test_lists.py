@@ -1,0 +1,110 @@
+"""Lists: pages, links, counts and filters."""
+
+import httpx
+import pytest
+from support.api import User, everything, named, write_article, write_post
+from support.contract import ARTICLE, LISTS, Route, each_list, valid_body
+
+
+@each_list
+def test_a_list_has_twenty_items_unless_another_limit_is_asked_for(
+    api: httpx.Client, ada: User, route: Route
+) -> None:
+    path, filters = route.path, ""
+    if route.shape == ARTICLE:
+        filters = f"&owner_id={ada.id}"
+    for _ in range(22):
+        response = api.post(path, json=valid_body(path), headers=ada.auth)
+        assert response.status_code == 201
+    for query, length in (("", 20), ("limit=1", 1), ("limit=21", 21)):
+        listed = api.get(f"{path}?{query}{filters}", headers=ada.auth)
+        ids = [item["id"] for item in listed.json()]
+        assert len(ids) == length
+        assert ids == sorted(ids)
+
+
+@each_list
+def test_a_list_is_counted_on_request_whatever_the_cursor(
+    api: httpx.Client, ada: User, route: Route
+) -> None:
+    for _ in range(3):
+        api.post(route.path, json=valid_body(route.path), headers=ada.auth)
+    assert "x-total-count" not in api.get(route.path, headers=ada.auth).headers
+    for query in ("count=true", "count=true&limit=1", "count=true&skip=2"):
+        answer = api.get(f"{route.path}?{query}", headers=ada.auth)
+        assert int(answer.headers["x-total-count"]) >= 3
+    last = f"count=true&after={2**63 - 1}"
+    beyond = api.get(f"{route.path}?{last}", headers=ada.auth)
+    assert (beyond.json(), beyond.links) == ([], {})
+    assert beyond.headers["x-total-count"] == answer.headers["x-total-count"]
+
+
+def test_the_next_link_is_a_path_that_keeps_filters_limit_and_count(
+    api: httpx.Client, ada: User
+) -> None:
+    written = [write_article(api, ada, is_published=True) for _ in range(5)]
+    query = {"owner_id": str(ada.id), "is_published": "true", "limit": "2", "count": "true"}
+    for form in ("/articles/", "/articles"):
+        first = api.get(form, params=query)
+        following = httpx.URL(first.links["next"]["url"])
+        assert str(following).startswith("/articles")
+        assert dict(following.params) == query | {"after": str(written[1]["id"])}
+        second = api.get(str(following))
+        assert second.json() == written[2:4]
+        assert second.headers["x-total-count"] == "5"
+        third = api.get(second.links["next"]["url"])
+        assert third.json() == written[4:]
+        assert third.links == {}
+
+
+def test_a_page_that_ends_with_the_list_has_no_next_link(api: httpx.Client, ada: User) -> None:
+    written = [write_article(api, ada) for _ in range(4)]
+    path = f"/articles/?owner_id={ada.id}&limit=2&skip=2"
+    page = api.get(path, headers=ada.auth)
+    assert (page.json(), page.links) == (written[2:], {})
+
+
+def test_skip_is_followed_by_a_keyset_link(api: httpx.Client, ada: User) -> None:
+    written = [write_article(api, ada) for _ in range(6)]
+    path = f"/articles/?owner_id={ada.id}&limit=2&skip=1"
+    assert everything(api, path, ada.auth) == written[1:]
+    following = httpx.URL(api.get(path, headers=ada.auth).links["next"]["url"])
+    assert "skip" not in following.params
+    assert following.params["after"] == str(written[2]["id"])
+
+
+def test_skip_and_after_together_are_422(api: httpx.Client, author: User) -> None:
+    for route in LISTS:
+        refused = api.get(f"{route.path}?skip=1&after=1", headers=author.auth)
+        assert refused.status_code == 422
+        assert {"skip", "after"} & named(refused) or "query" in named(refused)
+
+
+def test_a_filter_chooses_the_items_of_a_list(api: httpx.Client, ada: User, bob: User) -> None:
+    draft, public = write_article(api, ada), write_article(api, ada, is_published=True)
+    own = f"/articles/?owner_id={ada.id}"
+    assert api.get(own, headers=ada.auth).json() == [draft, public]
+    assert api.get(f"{own}&is_published=false", headers=ada.auth).json() == [draft]
+    assert api.get(f"{own}&is_published=true", headers=ada.auth).json() == [public]
+    assert api.get(own, headers=bob.auth).json() == [public]
+    assert api.get(f"/articles/?owner_id={2**63 - 1}").json() == []
+    post = write_post(api, ada, published=True)
+    around = f"/posts/?after={post['id'] - 1}&limit=1" if post["id"] > 1 else "/posts/?limit=1"
+    assert api.get(f"{around}&published=true").json() == [post]
+    assert post not in api.get(f"{around}&published=false").json()
+
+
+BOUNDS = [("skip", 0, 1_000_000), ("limit", 1, 100), ("after", 1, 2**63 - 1)]
+
+
+@pytest.mark.parametrize("route", LISTS, ids=str)
+@pytest.mark.parametrize("bounds", BOUNDS)
+def test_page_parameters_have_bounds(
+    api: httpx.Client, author: User, route: Route, bounds: tuple[str, int, int]
+) -> None:
+    name, lowest, highest = bounds
+    for value, status in ((lowest, 200), (highest, 200), (lowest - 1, 422), (highest + 1, 422)):
+        answer = api.get(f"{route.path}?{name}={value}", headers=author.auth)
+        assert answer.status_code == status, value
+        if status == 422:
+            assert named(answer) == {"query", name}

@@ -1,0 +1,68 @@
+"""A part that is gone takes nothing else with it."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from support.api import PASSWORD, User, new_email, sign_in, sign_up, write_article, write_post
+from support.deployment import Containers, eventually
+
+
+@pytest.fixture
+def without_database(containers: Containers) -> Iterator[None]:
+    containers.compose("stop", "platform-db")
+    yield
+    containers.up()
+
+
+@pytest.mark.usefixtures("without_database")
+def test_without_its_database_only_the_platform_is_503(
+    containers: Containers, api: httpx.Client, author: User
+) -> None:
+    routes = [
+        ("GET", "/articles/"),
+        ("GET", "/articles/1"),
+        ("GET", "/users/me"),
+        ("GET", "/users"),
+    ]
+    routes += [("DELETE", "/articles/1")]
+    for method, path in routes:
+        assert api.request(method, path, headers=author.auth).status_code == 503
+    article = {"title": "x", "content": "x"}
+    assert api.post("/articles/", json=article, headers=author.auth).status_code == 503
+    assert sign_in(api, author.email).status_code == 503
+    user = {"email": new_email(), "password": PASSWORD}
+    assert api.post("/users/", json=user).status_code == 503
+    assert api.get(f"/posts/{write_post(api, author)['id']}").status_code == 200
+    assert api.get("/livez").status_code == 200
+    eventually(lambda: platform_check(api) == "down")
+    assert api.get("/readyz").status_code == 200
+
+    containers.up("--no-deps", "platform-db")
+    eventually(lambda: api.get("/articles/").status_code == 200)
+    assert sign_in(api, author.email).status_code == 200
+    assert sign_up(api, new_email()).status_code == 201
+    assert write_article(api, author)
+
+
+def platform_check(api: httpx.Client) -> str:
+    check: str = api.get("/readyz").json()["checks"]["platform-service"]
+    return check
+
+
+def test_a_stopped_service_is_502_or_503_and_the_other_still_answers(
+    containers: Containers, api: httpx.Client, author: User
+) -> None:
+    for service, gone, well in (
+        ("blog-service", "/posts/", "/articles/"),
+        ("platform-service", "/articles/", "/posts/"),
+    ):
+        containers.compose("stop", service)
+        try:
+            assert api.get(gone, headers=author.auth).status_code in (502, 503)
+            assert api.get(well).status_code == 200
+            assert api.get("/readyz").json()["checks"][service] == "down"
+            assert api.get("/openapi.json").status_code == 200
+        finally:
+            containers.up()
+        eventually(lambda path=gone: api.get(path).status_code == 200)  # type: ignore[misc]

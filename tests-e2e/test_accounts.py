@@ -36,4 +36,4 @@ def test_an_inactive_user_cannot_sign_in_and_their_token_stops(
     assert inactive.json() | {"request_id": ""} == mistaken.json() | {"request_id": ""}
     assert api.get("/users/me", headers=user.auth).status_code == 401
     assert api.get("/articles/", headers=user.auth).status_code == 401
-    assert write_post(api, user)  # the gateway's rule ends with the token
+    assert write_post(api, user)  # the gateway accepts the token until it expires

@@ -1,4 +1,4 @@
-"""What `docker inspect` says of every container: that it may do only what it must."""
+"""Containers and images may do only what they must, says `docker inspect`."""
 
 import re
 import shutil
@@ -9,13 +9,13 @@ import pytest
 from support.deployment import LONG_RUNNING, PARTS, ROOT, Containers
 from support.engine import Inspected, docker, inspected, name_of
 
-# What the official image of PostgreSQL may need to own its data folder and to step down.
+# The official image of PostgreSQL needs them to own its data folder and to give up root.
 CAPABILITIES_OF_THE_DATABASE = {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"}
 
 
 @pytest.fixture(scope="module")
 def all_of_them(containers: Containers) -> list[Inspected]:
-    """Every container of the project, those that have ended too."""
+    """Every container of the project, also the exited ones."""
     found = inspected(containers.ids())
     assert set(LONG_RUNNING) < {name_of(container) for container in found}
     return found
@@ -96,7 +96,7 @@ def test_a_one_shot_container_exits_with_0_and_is_not_restarted(one_shots: list[
 
 
 def secret_files(container: Inspected) -> list[str]:
-    """The paths of the secrets that a service is told of."""
+    """Return the paths of the secrets in a service's environment."""
     found = (re.fullmatch(r"\w+_FILE=(/.+)", entry) for entry in container["Config"]["Env"])
     return [match[1] for match in found if match]
 
@@ -124,7 +124,7 @@ def test_the_superuser_of_the_database_has_no_password(containers: Containers) -
 
 
 def mounts(container: Inspected) -> dict[str, bool]:
-    """The named volumes that the container mounts, and whether it may write to them."""
+    """Return the named volumes of a container, and whether it may write to each."""
     return {m["Name"]: m["RW"] for m in container["Mounts"] if m["Type"] == "volume"}
 
 

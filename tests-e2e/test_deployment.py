@@ -1,4 +1,4 @@
-"""What these tests run against is theirs alone, and is gone afterwards."""
+"""The deployment under test belongs to the tests alone, and is removed at their end."""
 
 import tempfile
 from pathlib import Path
@@ -25,7 +25,7 @@ def test_processes_keep_their_data_in_their_own_folder(deployment: Deployment) -
 
 
 class Broken(Processes):
-    """A deployment that neither starts nor can tell why."""
+    """A deployment that does not start and has no log."""
 
     has_stopped = False
 

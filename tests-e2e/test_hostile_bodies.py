@@ -83,7 +83,7 @@ MEDIA = [
 
 @pytest.fixture(scope="module")
 def send(api: httpx.Client, author: User) -> Send:
-    """Sends bytes, signed in, to a route's path with the ids of a post and an article of theirs."""
+    """A function that sends bytes to a route as a signed-in user who owns its post or article."""
     post, article = write_post(api, author), write_article(api, author, is_published=True)
 
     def send(method: str, path: str, content: str | bytes, media: str) -> httpx.Response:
@@ -95,7 +95,7 @@ def send(api: httpx.Client, author: User) -> Send:
 
 
 def dumped(value: object) -> str:
-    """JSON with huge integers, which Python's own would refuse to write, and lone surrogates."""
+    """Return JSON, even of huge integers, which Python refuses by default."""
     sys.set_int_max_str_digits(0)
     return json.dumps(value)
 

@@ -101,7 +101,7 @@ FRAMING = [
 
 
 def survived(answer: httpx.Response | None) -> None:
-    """Closed, or answered: by the application with a problem, else by the parser with a 400."""
+    """Fail unless the connection was closed, or answered with a problem or the parser's 400."""
     if answer is None:
         return
     assert CANARY not in answer.text
@@ -191,7 +191,7 @@ def test_bytes_that_are_not_http_do_no_harm(api: httpx.Client, wire: Wire, data:
 
 
 def test_no_answer_of_one_request_reaches_another(api: httpx.Client, wire: Wire) -> None:
-    """A second request hidden in the body of the first is a body (RFC 9112, section 11.2)."""
+    """A request hidden in the body of another is not a request: RFC 9112, section 11.2."""
     hidden = f"GET /hidden-{word()} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
     head = wire.head("POST", "/users/", [("Content-Length", str(len(hidden)))])
     following = wire.head("GET", "/livez", [("Connection", "close")])

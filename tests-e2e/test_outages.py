@@ -1,4 +1,4 @@
-"""A part that is gone takes nothing else with it."""
+"""A part that is down affects no other part."""
 
 from collections.abc import Iterator
 

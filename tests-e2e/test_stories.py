@@ -1,4 +1,4 @@
-"""What people do with Inkwell, from the first call to the last."""
+"""Stories of people who use Inkwell, from the first call to the last."""
 
 import httpx
 import pytest

@@ -45,7 +45,7 @@ def altered(token: str, **claims: object) -> str:
 
 
 def forgeries(api: httpx.Client, user: User) -> dict[str, str]:
-    """Tokens that were not issued, each close to one that was."""
+    """Return tokens that were not issued, each close to one that was."""
     claims = jwt.decode(user.token, options={"verify_signature": False})
     header = {"kid": jwt.get_unverified_header(user.token)["kid"]}
     public = api.get("/.well-known/jwks.json").json()["keys"][0]["x"]

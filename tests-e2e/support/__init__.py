@@ -1,1 +1,1 @@
-"""What the end-to-end tests share: deployments, clients, and the contract as tables."""
+"""Helpers of the end-to-end tests: deployments, clients, and the contract as tables."""

@@ -11,7 +11,7 @@ from support.deployment import PATIENCE, Deployment, Foreign
 from support.inspection import inspect, skip_when_limited
 
 PASSWORD = "correct horse battery staple"
-TLS = httpx.create_ssl_context()  # which takes longer to make than a client
+TLS = httpx.create_ssl_context()  # making it takes longer than making a client
 Json = dict[str, Any]
 
 

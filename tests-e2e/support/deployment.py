@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("gateway", "blog-service", "platform-service")
 LONG_RUNNING = (*PARTS, "platform-db")
 
-PATIENCE = 60.0  # seconds until a test gives up: many, for the slowest machine
+PATIENCE = 60.0  # seconds until a test gives up: plenty even on a slow machine
 
 
 def free_port() -> int:

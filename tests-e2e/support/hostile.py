@@ -1,4 +1,4 @@
-"""What hostile requests have in common."""
+"""Checks of the answers to hostile requests."""
 
 import httpx
 

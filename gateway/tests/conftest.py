@@ -8,7 +8,16 @@ import pytest
 from support.gateway import Pair, Start, gateways
 from support.process import Process, StartProcess
 from support.upstream import RawUpstream
+from support.waiting import PATIENCE
 from support.wire import OK
+
+from gateway import protocol
+
+
+@pytest.fixture(autouse=True)
+def _patient_linger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a client on a slow machine finish what it sends before it reads its answer."""
+    monkeypatch.setattr(protocol, "LINGER", PATIENCE)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Liveness asks nobody; readiness asks the upstreams."""
 
 import json
-import time
 
 import pytest
 from support.gateway import Start
@@ -57,15 +56,14 @@ def test_a_service_that_drips_its_readiness_is_down(
     monkeypatch.setattr(fetch, "TIMEOUT", 0.3)
     upstream.script = drip
     running = gateway(upstream.url)
-    began = time.monotonic()
     assert running.get("/readyz").status == 503
-    assert time.monotonic() - began < 3
 
 
-def test_many_readiness_checks_are_one_question(gateway: Start, upstream: RawUpstream) -> None:
+def test_many_readiness_checks_ask_each_upstream_once(
+    gateway: Start, upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "STATUS_MAX_AGE", 600.0)
     running = gateway(upstream.url)
-    began = time.monotonic()
     for _ in range(20):
         running.get("/readyz")
-    if time.monotonic() - began < 1:
-        assert len(upstream.requests) == 2  # one for each upstream
+    assert len(upstream.requests) == 2  # one for each upstream

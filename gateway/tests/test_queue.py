@@ -14,7 +14,7 @@ def test_requests_in_flight_are_bounded_and_so_is_their_queue(
 ) -> None:
     go_on = threading.Event()
     upstream.script = answer_after(go_on)
-    limits = {"defaults": {"max_in_flight": 2, "max_queue": 2, "queue_timeout": 5.0}}
+    limits = {"defaults": {"max_in_flight": 2, "max_queue": 2, "queue_timeout": 600.0}}
     running = gateway(upstream.url, limits=limits)
     with ExitStack() as stack:
         socks = [stack.enter_context(running.connect()) for _ in range(4)]
@@ -43,7 +43,8 @@ def test_clients_that_leave_the_queue_leave_their_places(
 ) -> None:
     go_on = threading.Event()
     upstream.script = answer_after(go_on)
-    running = gateway(upstream.url, limits={"defaults": {"max_in_flight": 1, "max_queue": 3}})
+    limits = {"defaults": {"max_in_flight": 1, "max_queue": 3, "queue_timeout": 600.0}}
+    running = gateway(upstream.url, limits=limits)
     with running.connect() as first:
         first.sendall(GET)
         eventually(lambda: upstream.requests)

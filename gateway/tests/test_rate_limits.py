@@ -5,12 +5,14 @@ import logging
 import socket
 import time
 from collections.abc import Coroutine
+from math import inf
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 from support.gateway import Pair, Start
 from support.upstream import RawUpstream
+from support.waiting import PATIENCE
 
 from gateway.config import Settings
 from gateway.http1 import Headers
@@ -21,6 +23,22 @@ from gateway.routes import RateLimitRule, load_routes
 
 SHIPPED = load_routes(Settings().routes_file).rate_limits
 WIDE = RateLimitRule(path="*", limit="100/minute")
+
+
+class Clock:
+    """The time of the windows, which passes only as told."""
+
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    stopped = Clock()
+    monkeypatch.setattr(rate_limits, "time", stopped)
+    return stopped
 
 
 def limiter(*rules: RateLimitRule, store: str = "memory://") -> RateLimiter:
@@ -64,10 +82,12 @@ def seconds_to_wait(answer: Answer) -> int:
     ("method", "path", "quota"),
     [("POST", "/auth/token", 10), ("POST", "/users/", 20), ("GET", "/articles/", 6000)],
 )
+@pytest.mark.usefixtures("clock")
 def test_a_client_is_refused_after_its_quota(method: str, path: str, quota: int) -> None:
     assert allowed(ask(limiter(), quota + 5, method, path)) == quota
 
 
+@pytest.mark.usefixtures("clock")
 def test_a_refusal_tells_when_to_come_back() -> None:
     one = limiter()
     *_, last, refusal = ask(one, 11, "POST", "/auth/token")
@@ -81,6 +101,7 @@ def test_a_refusal_tells_when_to_come_back() -> None:
     assert fields(refusal) == [*remaining, (b"retry-after", b"60")]
 
 
+@pytest.mark.usefixtures("clock")
 def test_what_remains_is_counted_down_on_every_route() -> None:
     first, second = ask(limiter(), 2, "GET", "/posts/1")
     assert fields(first)[1] == (b"ratelimit", b'"*";r=5999;t=60')
@@ -132,14 +153,14 @@ def test_an_ipv6_client_counts_by_its_network(clients: list[str], quota: int) ->
     assert sum(allowed(ask(one, 9, "GET", "/", client)) for client in clients) == quota
 
 
-def test_a_new_window_begins_when_the_old_one_ends() -> None:
-    one = limiter(RateLimitRule(path="*", limit="2/second"))
-    refusal = ask(one, 3, "GET", "/")[-1]
+def test_a_new_window_begins_when_the_old_one_ends(clock: Clock) -> None:
+    one = limiter(RateLimitRule(path="*", limit="2/minute"))
+    assert allowed(ask(one, 3, "GET", "/")) == 2
+    clock.now += 59.5
+    (refusal,) = ask(one, 1, "GET", "/")
     assert seconds_to_wait(refusal) == 1
-    deadline = time.monotonic() + 3
-    while not allowed(ask(one, 1, "GET", "/")):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    clock.now += 0.5
+    assert allowed(ask(one, 3, "GET", "/")) == 2
 
 
 def test_a_flood_of_addresses_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,7 +183,7 @@ def test_gateways_with_a_shared_store_count_together(valkey_url: str) -> None:
     assert allowed(ask(one, 7, "POST", "/auth/token")) == 7
     answers = ask(other, 7, "POST", "/auth/token")
     assert allowed(answers) == 3
-    assert 55 <= seconds_to_wait(answers[-1]) <= 60
+    assert 0 < seconds_to_wait(answers[-1]) <= 60
     assert allowed(ask(other, 1, "POST", "/auth/token", client="192.0.2.2")) == 1
 
 
@@ -181,27 +202,24 @@ def test_a_silent_store_costs_a_moment_and_is_then_left_alone(
 ) -> None:
     async def story(one: RateLimiter) -> list[Answer]:
         checks = (check(one, "POST", "/auth/token") for _ in range(30))
-        answers = await asyncio.gather(*checks)
+        async with asyncio.timeout(PATIENCE):
+            answers = await asyncio.gather(*checks)
         await one.close()
         return [*answers, await check(one, "GET", "/")]
 
     with socket.create_server(("127.0.0.1", 0)) as silent:
         one = limiter(store=f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
-        begun = time.monotonic()
         assert asyncio.run(story(one)) == [[]] * 31
-        assert time.monotonic() - begun < 1
     assert len(caplog.records) == 1
 
 
 def test_a_store_is_asked_again_after_a_pause(valkey_url: str) -> None:
     one = limiter(store=valkey_url)
     assert isinstance(one._store, rate_limits.SharedStore)
-    one._store._resume_at = time.monotonic() + 1
+    one._store._resume_at = inf
     assert ask(one, 12, "POST", "/auth/token") == [[]] * 12
-    deadline = time.monotonic() + 10
-    while ask(one, 1, "POST", "/auth/token") == [[]]:
-        assert time.monotonic() < deadline
-    assert allowed(ask(one, 12, "POST", "/auth/token")) == 9  # one of ten was counted above
+    one._store._resume_at = time.monotonic()
+    assert allowed(ask(one, 12, "POST", "/auth/token")) == 10
 
 
 def test_a_store_of_an_unknown_kind_is_refused_at_the_start() -> None:

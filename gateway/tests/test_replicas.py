@@ -2,7 +2,6 @@
 
 import resource
 import socket
-import time
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -82,7 +81,7 @@ def test_a_replica_that_refuses_is_left_out_and_nobody_notices(
         def is_asked() -> bool:
             return running.get("/posts").status == 200 and bool(back.requests)
 
-        eventually(is_asked, seconds=2)
+        eventually(is_asked)
 
 
 def test_a_gateway_out_of_descriptors_blames_no_replica(
@@ -128,20 +127,19 @@ def test_who_is_refused_asks_another_replica_however_long_resolving_takes(
 
 
 def test_a_left_out_replica_is_probed_by_one_request_at_a_time(
-    gateway: Start, replicas: Any
+    gateway: Start, replicas: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(upstreams, "PROBE_INTERVAL", 0.0)
     url, raws, listed = replicas
     del listed[1:]
     raws[0].close()
-    running = gateway(url)
+    running = gateway(url, limits={"defaults": {"connect_timeout": 600.0}})
     assert running.get("/posts").status == 503
-    time.sleep(0.6)  # until it may be probed
     with taking_no_connection("127.0.0.2", raws[0].port), running.connect() as probe:
         probe.sendall(GET)
-        eventually(lambda: running.get("/posts").status == 503, seconds=1.5)
-        began = time.monotonic()
+        eventually(lambda: running.in_flight == 1)
         assert [running.get("/posts").status for _ in range(5)] == [503] * 5
-        assert time.monotonic() - began < 1.5  # a probe that is not answered takes 2 s
+        assert running.in_flight == 1
 
 
 def test_added_and_removed_replicas_are_noticed_within_seconds(
@@ -155,7 +153,7 @@ def test_added_and_removed_replicas_are_noticed_within_seconds(
     assert not raws[2].requests
     listed.append(removed)
     listed.remove("127.0.0.2")
-    eventually(lambda: running.get("/posts").status == 200 and raws[2].requests, seconds=4)
+    eventually(lambda: running.get("/posts").status == 200 and raws[2].requests)
     before = len(raws[0].requests)
     assert [running.get("/posts").status for _ in range(9)] == [200] * 9
     assert len(raws[0].requests) == before

@@ -7,8 +7,8 @@ from contextlib import suppress
 import pytest
 from support.gateway import Running, Start
 from support.upstream import RawUpstream, hang, send_and_close
-from support.waiting import eventually
-from support.wire import GET
+from support.waiting import PATIENCE, eventually
+from support.wire import GET, read_all, reply
 
 
 @pytest.fixture
@@ -32,15 +32,13 @@ def narrow(running: Running) -> socket.socket:
 def test_an_idle_client_that_left_a_rest_unread_is_closed(
     impatient: Running, upstream: RawUpstream
 ) -> None:
-    upstream.reply = b"HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n" + b"x" * 20_000
+    size = 60_000  # more than the sockets hold, less than stops the gateway's writing
+    upstream.reply = reply(body=b"x" * size)
     with narrow(impatient) as sock:
-        (connection,) = impatient.connections
-        while not connection.transport.get_write_buffer_size():
-            before = len(upstream.requests)
-            sock.sendall(GET)
-            eventually(lambda: len(upstream.requests) > before)  # noqa: B023 - called at once
-            eventually(lambda: connection.cycle.response_complete)
+        sock.sendall(GET)
+        eventually(lambda: upstream.requests)
         eventually(lambda: not impatient.connections)
+        assert len(read_all(sock)) < size
 
 
 def test_a_client_that_does_not_read_a_response_that_broke_off_is_closed(
@@ -55,21 +53,22 @@ def test_a_client_that_does_not_read_a_response_that_broke_off_is_closed(
         eventually(lambda: not impatient.connections)
 
 
-def test_a_response_that_nobody_took_does_not_block_who_comes_next(
+def test_a_response_that_was_not_taken_does_not_block_the_next_client(
     impatient: Running, upstream: RawUpstream
 ) -> None:
     sent = threading.Event()
 
     def script(sock: socket.socket, _: bytes) -> None:
         sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 220000\r\n\r\n" + b"x" * 150_000)
-        eventually(lambda: any(it.flow.write_paused for it in impatient.connections))
-        sock.sendall(b"x" * 70_000)  # which nobody takes, and more than is read ahead
+        eventually(lambda: all(it.flow.write_paused for it in impatient.connections))
+        with suppress(ConnectionError):  # on a slow machine the client is given up by now
+            sock.sendall(b"x" * 70_000)  # which nobody takes, and more than is read ahead
         sent.set()
 
     upstream.script = script
     with narrow(impatient) as sock:
         sock.sendall(GET)
-        assert sent.wait(5)
+        assert sent.wait(PATIENCE)
         eventually(lambda: not impatient.connections)  # the client has been given up
     upstream.script = None
     assert impatient.get("/posts").body == b"ok"
@@ -91,4 +90,4 @@ def test_a_client_that_takes_nothing_is_left(gateway: Start, upstream: RawUpstre
     running = gateway(upstream.url, limits={"client": {"send_timeout": 0.3}})
     with running.connect() as sock:
         sock.sendall(GET)
-        assert ended.wait(5)
+        assert ended.wait(PATIENCE)

@@ -5,6 +5,7 @@ import threading
 
 import pytest
 from support.gateway import Pair
+from support.waiting import PATIENCE
 from support.wire import GET, OK, parse, read_all, read_body, read_head, receive, upload
 
 
@@ -16,7 +17,7 @@ def test_the_first_byte_arrives_before_the_last_is_written(pair: Pair, kind: byt
     def script(sock: socket.socket, _: bytes) -> None:
         sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: " + kind + b"\r\n")
         sock.sendall(b"Transfer-Encoding: chunked\r\n\r\n6\r\nfirst\n\r\n")
-        assert go_on.wait(5)
+        assert go_on.wait(PATIENCE)
         sock.sendall(b"5\r\nlast\n\r\n0\r\n\r\n")
 
     raw.script = script
@@ -37,7 +38,7 @@ def test_the_head_arrives_before_the_body_begins(pair: Pair) -> None:
 
     def script(sock: socket.socket, _: bytes) -> None:
         sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
-        assert go_on.wait(5)
+        assert go_on.wait(PATIENCE)
         sock.sendall(b"ok")
 
     raw.script = script
@@ -71,7 +72,7 @@ def test_the_upstream_gets_the_first_of_a_body_before_the_client_sends_the_rest(
             sock.sendall(b"5\r\nfirst\r\n")
         else:
             sock.sendall(upload(9) + b"first")
-        assert seen.wait(5)
+        assert seen.wait(PATIENCE)
         sock.sendall(b"4\r\nrest\r\n0\r\n\r\n" if chunked else b"rest")
         assert b" 200 " in read_head(sock)[0]
 

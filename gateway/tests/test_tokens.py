@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from support.gateway import Start
 from support.services import Served, SigningKey, served
 from support.upstream import RawUpstream, by_path, drip
+from support.waiting import PATIENCE
 from support.wire import json_reply
 
 from gateway.config import Settings
@@ -69,8 +70,8 @@ async def judge(url: str, authorization: bytes | None) -> None:
 
 
 async def refusal(one: TokenVerifier, authorization: bytes) -> str:
-    """Ask until the token is refused, five seconds at most."""
-    async with asyncio.timeout(5):
+    """Ask until the token is refused."""
+    async with asyncio.timeout(PATIENCE):
         while True:
             try:
                 await one.verify(authorization)
@@ -194,25 +195,38 @@ def test_a_new_key_is_fetched_when_a_token_names_it(key_server: KeyServer) -> No
     assert key_server.fetches == 2
 
 
-def test_made_up_key_ids_share_a_fetch_and_wait_for_the_next(
-    key_server: KeyServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tokens, "REFRESH_INTERVAL", 0.3)
+async def flood(one: TokenVerifier) -> None:
+    made_up = [bearer(SigningKey(f"kid-{number}").token()) for number in range(30)]
+    refusals = await asyncio.gather(*map(one.verify, made_up), return_exceptions=True)
+    assert all(isinstance(refusal, Unauthorized) for refusal in refusals)
 
-    async def flood(one: TokenVerifier, count: int) -> None:
-        made_up = [bearer(SigningKey(f"kid-{number}").token()) for number in range(count)]
-        refusals = await asyncio.gather(*map(one.verify, made_up), return_exceptions=True)
-        assert all(isinstance(refusal, Unauthorized) for refusal in refusals)
 
+@pytest.mark.usefixtures("eager")
+def test_tokens_with_made_up_key_ids_share_a_fetch(key_server: KeyServer) -> None:
     async def story() -> None:
         async with verifier(key_server.url) as one:
-            await flood(one, 30)
-            begun = time.monotonic()
-            await flood(one, 30)
-            assert time.monotonic() - begun > 0.15
+            await flood(one)
+            await flood(one)
 
     asyncio.run(story())
     assert key_server.fetches == 2
+
+
+def test_a_token_with_an_unknown_key_id_waits_for_the_next_fetch(
+    key_server: KeyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "REFRESH_INTERVAL", 600.0)
+
+    async def story() -> None:
+        async with verifier(key_server.url) as one:
+            await one.verify(bearer(key_server.keys[0].token()))
+            waiting = asyncio.create_task(one.verify(bearer(SigningKey("unknown").token())))
+            await asyncio.wait([waiting], timeout=0.2)
+            assert not waiting.done()
+            waiting.cancel()
+
+    asyncio.run(story())
+    assert key_server.fetches == 1
 
 
 @pytest.mark.usefixtures("eager")
@@ -293,10 +307,8 @@ def test_keys_that_drip_are_not_waited_for(
     monkeypatch.setattr(tokens, "FETCH_TIMEOUT", 0.3)
     upstream.script = drip
     running = gateway(upstream.url, limits={"posts": {"writes": "signed-in"}})
-    began = time.monotonic()
     field = b"Authorization: " + bearer(SigningKey().token())
     assert running.get("/posts", field, method="POST").status == 503
-    assert time.monotonic() - began < 3
 
 
 @pytest.mark.usefixtures("eager")
@@ -315,12 +327,18 @@ def test_old_keys_are_fetched_anew_in_the_background_and_a_withdrawn_one_is_forg
     asyncio.run(story())
 
 
-def test_a_token_seen_before_is_refused_once_it_has_expired(key_server: KeyServer) -> None:
+def test_a_token_seen_before_is_refused_once_it_has_expired(
+    key_server: KeyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time
+
     async def story() -> None:
         async with verifier(key_server.url) as one:
-            token = bearer(key_server.keys[0].token(exp=int(time.time()) + 2))
+            token = bearer(key_server.keys[0].token())
             await one.verify(token)
-            assert "expired" in await refusal(one, token)
+            monkeypatch.setattr(time, "time", lambda: now() + 901)
+            with pytest.raises(Unauthorized, match="expired"):
+                await one.verify(token)
 
     asyncio.run(story())
 

@@ -4,6 +4,7 @@ import threading
 
 from support.gateway import Start
 from support.upstream import RawUpstream, hang, send_and_hang
+from support.waiting import PATIENCE
 from support.wire import PROBLEM
 
 
@@ -29,7 +30,7 @@ def test_an_upstream_that_takes_no_more_of_a_body_is_504(
     gateway: Start, upstream: RawUpstream
 ) -> None:
     answered = threading.Event()
-    upstream.script = lambda sock, _: hang(sock, b"") if answered.wait(5) else None
+    upstream.script = lambda sock, _: hang(sock, b"") if answered.wait(PATIENCE) else None
     limits = {"defaults": {"between_bytes_timeout": 0.3}, "posts": {"max_body": 10_000_000}}
     running = gateway(upstream.url, limits=limits)
     assert running.get("/posts", method="POST", body=b"x" * 10_000_000).status == 504

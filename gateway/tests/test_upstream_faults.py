@@ -6,6 +6,7 @@ import threading
 import pytest
 from support.gateway import Pair
 from support.upstream import send_and_close
+from support.waiting import PATIENCE
 from support.wire import CHUNKED, GET, PROBLEM, read_head, receive
 
 FAULTS = [
@@ -62,7 +63,7 @@ def test_an_upstream_that_dies_in_mid_body_breaks_the_client_s_connection(
 
     def script(sock: socket.socket, _: bytes) -> None:
         sock.sendall(first)
-        assert arrived.wait(5)
+        assert arrived.wait(PATIENCE)
         sock.sendall(last)
         raise ConnectionError
 

@@ -12,7 +12,7 @@ from gateway.client.server import Server
 from gateway.config import Settings
 from gateway.main import create_app
 from support.upstream import RawUpstream
-from support.waiting import eventually
+from support.waiting import PATIENCE, eventually
 from support.wire import Answer, parse
 
 
@@ -31,12 +31,12 @@ class Running:
         assert self.server.started
         self.url = f"http://127.0.0.1:{self.port}"
 
-    def connect(self, timeout: float = 5.0) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout)
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), PATIENCE)
 
-    def send(self, data: bytes, *, timeout: float = 5.0) -> Answer:
+    def send(self, data: bytes) -> Answer:
         """Send bytes, read until the gateway closes, return the last answer."""
-        with self.connect(timeout) as sock:
+        with self.connect() as sock:
             sock.sendall(data)
             got = b""
             with suppress(ConnectionResetError):
@@ -55,7 +55,7 @@ class Running:
 
     def stop(self) -> None:
         self.server.should_exit = True
-        self._thread.join(15)
+        self._thread.join(PATIENCE)
         assert not self._thread.is_alive()
 
     # What a test has to see from inside.

@@ -21,7 +21,7 @@ from pydantic import BaseModel
 
 from gateway.config import Settings
 from support.gateway import Running
-from support.waiting import eventually
+from support.waiting import PATIENCE, eventually
 
 PASSWORD = "correct horse battery"
 
@@ -133,7 +133,7 @@ class Served:
 
     def stop(self) -> None:
         self._server.should_exit = True
-        self._thread.join(10)
+        self._thread.join(PATIENCE)
         self._socket.close()
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 
+from support.waiting import PATIENCE
 from support.wire import OK, Fields, fields, read_all, read_body, read_head
 
 Script = Callable[[socket.socket, bytes], None]
@@ -80,7 +81,7 @@ def answer_after(event: threading.Event) -> Script:
     """Answer with 200 once the event is set."""
 
     def script(sock: socket.socket, _: bytes) -> None:
-        assert event.wait(5)
+        assert event.wait(PATIENCE)
         sock.sendall(OK)
 
     return script
@@ -108,13 +109,13 @@ def send_and_hang(data: bytes) -> Script:
 
 def hang(sock: socket.socket, _: bytes) -> None:
     """Answer nothing until the gateway closes."""
-    sock.settimeout(10)
+    sock.settimeout(3 * PATIENCE)  # a test that waits for longer has failed
     read_all(sock)
     raise ConnectionError
 
 
 def drip(sock: socket.socket, _: bytes) -> None:
-    """Answer a byte at a time, each soon enough after the one before."""
+    """Answer a byte at a time, each soon after the one before, for longer than a test waits."""
     sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
     for _byte in range(1000):
         sock.sendall(b" ")

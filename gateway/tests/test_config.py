@@ -53,10 +53,34 @@ def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.cors_origins == ("https://a.example",)
 
 
-def test_bad_settings_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GATEWAY_PORT", "99999")
-    with pytest.raises(SystemExit, match="GATEWAY_PORT"):
-        load_settings(Settings, PART)
+BAD_VARIABLES = [
+    ("GATEWAY_PORT", "x"),
+    ("GATEWAY_PORT", "99999"),
+    ("GATEWAY_RATE_LIMIT", "perhaps"),
+    ("GATEWAY_TRUSTED_PROXIES", "10.0.0.0/99"),
+    ("GATEWAY_ROUTES_FILE", "/nowhere.toml"),
+    ("GATEWAY_BLOG_SERVICE_URL", "ftp://x"),
+    ("GATEWAY_BLOG_SERVICE_URL", "https://x"),
+    ("GATEWAY_BLOG_SERVICE_URL", "http://x:99999"),
+    ("GATEWAY_BLOG_SERVICE_URL", "http://[192.0.2.1]"),
+    ("GATEWAY_RATE_LIMIT_STORE", "nonsense://"),
+    ("GATEWAY_RATE_LIMIT_STORE", "memcached://x"),
+    ("GATEWAY_CORS_ORIGINS", "nonsense"),
+    ("GATEWAY_CORS_ORIGINS", "https://a.example.com/path"),
+    ("GATEWAY_DRAIN_SECONDS", "61"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), BAD_VARIABLES)
+def test_a_bad_variable_ends_the_start_with_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as error:
+        load_routes(load_settings(Settings, PART).routes_file)
+    sentence = str(error.value)
+    assert "\n" not in sentence
+    assert sentence.startswith("gateway: ")
 
 
 def test_an_upstream_may_have_limits_of_its_own(tmp_path: Path) -> None:

@@ -6,24 +6,10 @@ from contextlib import closing
 import pytest
 from support.process import StartProcess
 
-BAD_VARIABLES = [
-    ("GATEWAY_PORT", "x"),
-    ("GATEWAY_RATE_LIMIT", "perhaps"),
-    ("GATEWAY_TRUSTED_PROXIES", "10.0.0.0/99"),
-    ("GATEWAY_ROUTES_FILE", "/nowhere.toml"),
-    ("GATEWAY_BLOG_SERVICE_URL", "ftp://x"),
-    ("GATEWAY_BLOG_SERVICE_URL", "https://x"),
-    ("GATEWAY_BLOG_SERVICE_URL", "http://x:99999"),
-    ("GATEWAY_BLOG_SERVICE_URL", "http://[192.0.2.1]"),
-    ("GATEWAY_RATE_LIMIT_STORE", "nonsense://"),
-    ("GATEWAY_RATE_LIMIT_STORE", "memcached://x"),
-    ("GATEWAY_CORS_ORIGINS", "nonsense"),
-    ("GATEWAY_CORS_ORIGINS", "https://a.example.com/path"),
-    ("GATEWAY_DRAIN_SECONDS", "61"),
-]
 
-
-@pytest.mark.parametrize(("name", "value"), BAD_VARIABLES)
+@pytest.mark.parametrize(
+    ("name", "value"), [("GATEWAY_PORT", "x"), ("GATEWAY_BLOG_SERVICE_URL", "ftp://x")]
+)
 def test_a_bad_variable_stops_the_start_with_one_sentence(
     start: StartProcess, name: str, value: str
 ) -> None:

@@ -9,7 +9,7 @@ from support.waiting import eventually
 from support.wire import GET, parse, read_all, read_head
 
 
-def test_clients_beyond_the_limit_are_told_so(gateway: Start, upstream: RawUpstream) -> None:
+def test_a_client_beyond_the_limit_is_503(gateway: Start, upstream: RawUpstream) -> None:
     running = gateway(upstream.url, limits={"client": {"max_connections": 2}})
     with running.connect(), running.connect() as second, running.connect() as third:
         eventually(lambda: len(running.connections) == 3)
@@ -23,9 +23,7 @@ def test_clients_beyond_the_limit_are_told_so(gateway: Start, upstream: RawUpstr
     assert len(upstream.requests) == 1
 
 
-def test_connections_that_ended_leave_nothing_for_the_collector(
-    gateway: Start, upstream: RawUpstream
-) -> None:
+def test_a_closed_connection_leaves_no_garbage(gateway: Start, upstream: RawUpstream) -> None:
     running = gateway(upstream.url)
     gc.collect()
     gc.disable()

@@ -10,7 +10,7 @@ def asking(method: bytes, *lines: bytes) -> tuple[bytes, ...]:
     return b"Origin: https://a.example", b"Access-Control-Request-Method: " + method, *lines
 
 
-def test_cors_is_for_the_listed_origins(gateway: Start, upstream: RawUpstream) -> None:
+def test_only_listed_origins_are_granted_cors(gateway: Start, upstream: RawUpstream) -> None:
     """The Fetch standard, section 3.3."""
     running = gateway(upstream.url, cors_origins="https://a.example,https://b.example")
     good = running.get("/posts", b"Origin: https://a.example")
@@ -32,7 +32,7 @@ def test_cors_is_for_the_listed_origins(gateway: Start, upstream: RawUpstream) -
     assert len(answer.all(b"x-request-id")) == 1
 
 
-def test_what_a_preflight_is_not_granted_it_is_not_told(
+def test_a_preflight_is_granted_no_other_method_and_no_private_network(
     gateway: Start, upstream: RawUpstream
 ) -> None:
     """The Fetch standard, section 4.8: the browser compares what it asked for with this."""
@@ -46,9 +46,7 @@ def test_what_a_preflight_is_not_granted_it_is_not_told(
     assert upstream.requests == []
 
 
-def test_a_preflight_of_another_origin_is_a_request_like_any_other(
-    gateway: Start, upstream: RawUpstream
-) -> None:
+def test_a_preflight_of_another_origin_is_forwarded(gateway: Start, upstream: RawUpstream) -> None:
     running = gateway(upstream.url, cors_origins="https://a.example")
     lines = (b"Origin: https://evil.example", b"Access-Control-Request-Method: GET")
     answer = running.get("/posts/1", *lines, method="OPTIONS")
@@ -56,7 +54,7 @@ def test_a_preflight_of_another_origin_is_a_request_like_any_other(
     assert len(upstream.requests) == 1
 
 
-def test_a_preflight_is_judged_and_counted_like_any_request(
+def test_a_preflight_is_checked_and_counted_like_any_request(
     gateway: Start, upstream: RawUpstream
 ) -> None:
     running = gateway(upstream.url, cors_origins="*", rate_limit="on")
@@ -67,7 +65,7 @@ def test_a_preflight_is_judged_and_counted_like_any_request(
     assert [answer.status for answer in answers] == [200, 200, 200, 429]
 
 
-def test_scripts_may_read_the_gateway_s_fields_and_the_upstream_s_vary_stays(
+def test_scripts_may_read_the_gateways_fields_and_the_upstreams_vary_stays(
     gateway: Start, upstream: RawUpstream
 ) -> None:
     upstream.reply = b"HTTP/1.1 200 OK\r\nVary: Accept\r\nVary: Cookie\r\nContent-Length: 0\r\n\r\n"

@@ -16,7 +16,7 @@ from gateway.client import protocol
 
 @pytest.mark.parametrize("abrupt", [True, False])
 @pytest.mark.parametrize("answered", [True, False])
-def test_a_client_that_goes_away_ends_the_upstream_s_request(
+def test_a_client_that_goes_away_ends_its_request_upstream(
     pair: Pair, abrupt: bool, answered: bool
 ) -> None:
     gateway, raw = pair
@@ -82,7 +82,7 @@ def test_a_client_that_goes_away_ends_its_upload(gateway: Start, upstream: RawUp
     over.set()
 
 
-def test_who_resets_between_two_answers_leaves_nothing_running(pair: Pair) -> None:
+def test_a_client_that_resets_between_two_answers_leaves_nothing_running(pair: Pair) -> None:
     gateway, raw = pair
     answer, answered = threading.Event(), threading.Event()
 
@@ -106,7 +106,7 @@ def test_who_resets_between_two_answers_leaves_nothing_running(pair: Pair) -> No
     eventually(lambda: not gateway.in_flight)
 
 
-def test_a_client_that_only_sends_no_more_has_its_answer(
+def test_a_client_that_only_closes_its_sending_side_gets_its_answer(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(protocol, "HALF_CLOSED", PATIENCE)
@@ -120,7 +120,7 @@ def test_a_client_that_only_sends_no_more_has_its_answer(
         read_answers(sock, 1)
 
 
-def test_who_pipelines_and_sends_no_more_has_its_answers(
+def test_a_client_that_pipelines_and_closes_its_sending_side_gets_its_answers(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(protocol, "HALF_CLOSED", PATIENCE)

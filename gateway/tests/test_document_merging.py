@@ -56,20 +56,20 @@ def test_nothing_to_merge_is_a_valid_document() -> None:
     assert document["paths"] == {}
 
 
-def test_what_no_route_leads_to_is_left_out() -> None:
+def test_a_path_without_a_route_is_left_out() -> None:
     paths = {"/posts/": {"get": OK}, "/livez": {"get": OK}, "/postsX": {"get": OK}}
     document = merged(service(paths), service({"/posts/": {"get": OK}, "/": {"get": OK}}))
     assert list(document["paths"]) == ["/posts/"]
 
 
-def test_the_longest_prefix_decides_whose_path_is_shown() -> None:
+def test_the_longest_prefix_decides_which_service_describes_a_path() -> None:
     mine, other = ({**OK, "summary": name} for name in ("blog", "platform"))
     both = "/posts/archive/now"
     document = merged(service({both: {"get": mine}}), service({both: {"get": other}}))
     assert document["paths"][both]["get"]["summary"] == "platform"
 
 
-def test_components_of_one_name_get_their_services_name() -> None:
+def test_components_of_the_same_name_get_their_services_name() -> None:
     document = merged(
         service({"/posts/": getting(ref("Page"))}, Page={"type": "object", "title": "Posts"}),
         service({"/articles/": getting(ref("Page"))}, Page={"type": "array", "items": {}}),
@@ -80,7 +80,7 @@ def test_components_of_one_name_get_their_services_name() -> None:
     assert document["components"]["schemas"]["platform.Page"]["type"] == "array"
 
 
-def test_a_services_problem_that_differs_stands_beside_the_gateways() -> None:
+def test_a_services_own_problem_schema_stands_beside_the_gateways() -> None:
     document = merged(
         service({"/posts/": getting(ref("Problem"))}, Problem={"type": "object"}), service({})
     )
@@ -98,7 +98,7 @@ def test_operation_ids_are_unique() -> None:
     assert ids == ["blog.list", None, "platform.list"]
 
 
-def test_merging_changes_none_of_its_input() -> None:
+def test_merging_leaves_its_input_unchanged() -> None:
     blog = service({"/posts/": {"post": {**OK, "operationId": "x"}}}, Page={"type": "object"})
     before = json.dumps(blog)
     merged(blog, service({}, Page={"type": "array"}))

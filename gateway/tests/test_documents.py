@@ -24,8 +24,8 @@ def test_the_gateway_answers_with_one_valid_document() -> None:
         assert (head.status_code, head.content) == (200, b"")
 
 
-def test_a_service_that_is_down_is_still_described(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(main, "DOCUMENT_MAX_AGE", 0.0)
+def test_a_service_that_went_down_is_still_described(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "DOCUMENT_MAX_AGE", 0.0)
     with inkwell() as system, httpx.Client(base_url=system.url) as client:
         before = client.get("/openapi.json").json()
         system.platform.stop()
@@ -35,7 +35,7 @@ def test_a_service_that_is_down_is_still_described(monkeypatch: pytest.MonkeyPat
         assert "does not answer" not in before["info"]["description"]
 
 
-def test_a_service_that_was_never_up_is_said_to_be_missing() -> None:
+def test_a_service_that_was_never_up_is_named_as_missing() -> None:
     with inkwell() as system, httpx.Client(base_url=system.url) as client:
         system.blog.stop()
         document = client.get("/openapi.json").json()
@@ -74,7 +74,7 @@ GARBLED = [
 @pytest.mark.parametrize(
     "bad", [*map(json_reply, MISSHAPEN), *GARBLED], ids=lambda bad: bad[-30:].decode("latin-1")
 )
-def test_a_document_that_cannot_be_merged_leaves_the_last_one(
+def test_a_document_that_cannot_be_merged_does_not_replace_the_last_one(
     gateway: Start,
     upstream: RawUpstream,
     bad: bytes,
@@ -94,7 +94,7 @@ def test_a_document_that_cannot_be_merged_leaves_the_last_one(
     assert "does not answer" in after["info"]["description"]
 
 
-def test_a_document_that_drips_is_not_waited_for(
+def test_a_document_that_trickles_in_is_not_waited_for(
     gateway: Start, upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fetch, "TIMEOUT", 0.3)
@@ -104,7 +104,7 @@ def test_a_document_that_drips_is_not_waited_for(
     assert "does not answer" in json.loads(answer.body)["info"]["description"]
 
 
-def test_the_document_is_kept_for_a_while() -> None:
+def test_the_document_is_cached() -> None:
     with inkwell() as system, httpx.Client(base_url=system.url) as client:
         before = client.get("/openapi.json").content
         system.platform.stop()

@@ -12,7 +12,7 @@ from support.wire import parse, read_all, upload
 @pytest.mark.parametrize("status", [401, 413])
 @pytest.mark.parametrize("size", [10, 10_000, 1_000_000])
 @pytest.mark.parametrize("closes", [True, False])
-def test_an_answer_before_the_request_s_end_reaches_the_client(
+def test_an_answer_before_the_end_of_the_request_reaches_the_client(
     pair: Pair, status: int, size: int, closes: bool
 ) -> None:
     """RFC 9112, section 9.3 and 9.6."""
@@ -33,7 +33,7 @@ def test_an_answer_before_the_request_s_end_reaches_the_client(
         assert answer.all(b"connection") == [b"close"]
 
 
-def test_an_early_answer_is_not_lost_when_the_client_goes_on_sending(pair: Pair) -> None:
+def test_an_early_answer_reaches_a_client_that_goes_on_sending(pair: Pair) -> None:
     gateway, raw = pair
     raw.script = send_and_close(b"HTTP/1.1 413 Early\r\nContent-Length: 5\r\n\r\nearly")
     for _ in range(20):

@@ -46,7 +46,7 @@ def test_an_expectation_may_be_refused_before_the_body(pair: Pair) -> None:
     assert b"connection: close" in head
 
 
-def test_a_body_that_was_promised_and_not_sent_is_not_taken_from_the_next_request(
+def test_a_body_that_was_announced_and_not_sent_costs_the_upstreams_connection(
     pair: Pair,
 ) -> None:
     """RFC 9112, section 9.3: a connection is good for more when the whole request was sent."""

@@ -4,7 +4,7 @@ from support.gateway import Pair, Start
 from support.upstream import RawUpstream
 
 
-def test_a_stranger_s_forwarded_fields_are_replaced(pair: Pair) -> None:
+def test_forwarded_fields_of_a_stranger_are_replaced(pair: Pair) -> None:
     """RFC 7239, section 8.1."""
     gateway, raw = pair
     forged = (
@@ -21,7 +21,7 @@ def test_a_stranger_s_forwarded_fields_are_replaced(pair: Pair) -> None:
     assert raw.all(b"forwarded") == [b"for=127.0.0.1;host=inkwell;proto=http"]
 
 
-def test_a_trusted_proxy_s_forwarded_fields_are_appended_to(
+def test_forwarded_fields_of_a_trusted_proxy_are_appended_to(
     gateway: Start, upstream: RawUpstream
 ) -> None:
     """RFC 7239, section 4."""

@@ -74,7 +74,7 @@ REFUSED_FRAMING: list[tuple[str, bytes, int]] = [
 
 
 @pytest.mark.parametrize(("what", "lines", "status"), REFUSED_FRAMING)
-def test_ambiguous_framing_is_refused_and_nothing_is_sent(
+def test_ambiguous_framing_is_400_and_not_forwarded(
     pair: Pair, what: str, lines: bytes, status: int
 ) -> None:
     """RFC 9112, sections 5.1, 5.2, 6.1 and 6.3."""
@@ -97,7 +97,7 @@ REFUSED_CHUNKS = [
 
 
 @pytest.mark.parametrize("chunk", REFUSED_CHUNKS)
-def test_malformed_chunks_are_refused(pair: Pair, chunk: bytes) -> None:
+def test_a_malformed_chunk_is_400(pair: Pair, chunk: bytes) -> None:
     """RFC 9112, section 7.1."""
     gateway, raw = pair
     head = b"POST /users HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -18,7 +18,9 @@ TOO_LARGE = [
 
 
 @pytest.mark.parametrize(("status", "data"), TOO_LARGE, ids=[str(s) for s, _ in TOO_LARGE])
-def test_too_long_targets_and_heads_are_refused(pair: Pair, status: int, data: bytes) -> None:
+def test_a_target_over_the_limit_is_414_and_a_head_is_431(
+    pair: Pair, status: int, data: bytes
+) -> None:
     """RFC 9110, section 15.5.15; RFC 6585, section 5."""
     gateway, _ = pair
     with gateway.connect() as sock:
@@ -28,14 +30,14 @@ def test_too_long_targets_and_heads_are_refused(pair: Pair, status: int, data: b
     assert (answer.status, answer.all(b"content-type")) == (status, PROBLEM)
 
 
-def test_heads_just_within_the_limits_pass(pair: Pair) -> None:
+def test_a_head_just_within_the_limits_passes(pair: Pair) -> None:
     gateway, _ = pair
     assert gateway.get("/posts?" + "x" * 8185).status == 200
     assert gateway.get("/posts", *[b"X: y"] * 97).status == 200
     assert gateway.get("/posts", b"X: " + b"y" * 32_000).status == 200
 
 
-def test_trailers_are_limited_too(pair: Pair) -> None:
+def test_trailers_over_the_limit_are_431(pair: Pair) -> None:
     gateway, raw = pair
     raw.script = hang
     head = b"POST /users HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"

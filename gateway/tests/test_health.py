@@ -11,14 +11,16 @@ from support.wire import PROBLEM, Answer
 from gateway import fetch
 
 
-def test_liveness_asks_nobody(gateway: Start, upstream: RawUpstream) -> None:
+def test_liveness_asks_no_upstream(gateway: Start, upstream: RawUpstream) -> None:
     running = gateway(upstream.url)
     assert json.loads(running.get("/livez").body) == {"status": "up"}
     assert running.get("/livez", method="HEAD").body == b""
     assert upstream.requests == []
 
 
-def test_readiness_lists_the_upstreams_and_needs_one(gateway: Start, upstream: RawUpstream) -> None:
+def test_readiness_lists_the_upstreams_and_needs_one_of_them(
+    gateway: Start, upstream: RawUpstream
+) -> None:
     running = gateway(upstream.url, f"http://127.0.0.1:{free_port()}")
     answer = running.get("/readyz")
     assert (answer.status, answer.all(b"cache-control")) == (200, [b"no-store"])
@@ -43,14 +45,14 @@ GARBLED = [b"garbage\r\n\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r
 
 
 @pytest.mark.parametrize("bad", GARBLED)
-def test_a_service_that_garbles_its_readiness_is_down(
+def test_a_service_whose_readiness_is_garbled_is_down(
     gateway: Start, upstream: RawUpstream, bad: bytes
 ) -> None:
     upstream.script = by_path({b"/readyz": bad})
     assert_not_ready(gateway(upstream.url).get("/readyz"))
 
 
-def test_a_service_that_drips_its_readiness_is_down(
+def test_a_service_whose_readiness_trickles_in_is_down(
     gateway: Start, upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fetch, "TIMEOUT", 0.3)

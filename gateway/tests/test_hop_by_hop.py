@@ -41,7 +41,7 @@ def test_fields_named_by_connection_are_removed_both_ways(pair: Pair, connection
     assert (answer.all(b"x-named"), answer.all(b"x-other")) == ([], [b"2"])
 
 
-def test_connection_cannot_remove_what_frames_or_says_where_from(pair: Pair) -> None:
+def test_connection_cannot_remove_framing_host_or_origin(pair: Pair) -> None:
     gateway, raw = pair
     raw.reply = reply(b"Connection: content-length")
     named = b"Connection: Content-Length, X-Forwarded-For, X-Request-ID, Host"

@@ -37,14 +37,14 @@ def test_an_upgrade_of_http_1_0_is_answered_in_http_1_0(pair: Pair) -> None:
     assert answer.all(b"connection") == [b"close"]
 
 
-def test_an_upgrade_does_not_make_chunks_of_http_1_0_good(pair: Pair) -> None:
+def test_chunks_of_http_1_0_are_400_with_an_upgrade_too(pair: Pair) -> None:
     gateway, raw = pair
     chunked = UPGRADE + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
     assert gateway.send(b"POST /users HTTP/1.0\r\n" + chunked).status == 400
     assert raw.requests == []
 
 
-def test_half_an_answer_without_a_frame_does_not_end_well(pair: Pair) -> None:
+def test_half_an_answer_without_framing_ends_in_a_reset(pair: Pair) -> None:
     gateway, raw = pair
     raw.script = send_and_hang(
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"

@@ -8,9 +8,7 @@ from support.process import StartProcess
 from support.upstream import RawUpstream, send_and_close
 
 
-def test_every_line_is_json_and_tells_nothing_secret(
-    start: StartProcess, upstream: RawUpstream
-) -> None:
+def test_every_line_is_json_without_secrets(start: StartProcess, upstream: RawUpstream) -> None:
     it = start(GATEWAY_BLOG_SERVICE_URL=upstream.url, GATEWAY_DRAIN_SECONDS="0")
     it.wait_until_up()
     with it.connect() as sock:
@@ -41,7 +39,7 @@ def test_every_line_is_json_and_tells_nothing_secret(
         assert {"level", "service", "event", "request_id"} <= line.keys()
 
 
-def test_what_is_logged_of_a_broken_answer_has_the_request_s_id(
+def test_the_lines_about_a_broken_answer_have_the_requests_id(
     start: StartProcess, upstream: RawUpstream
 ) -> None:
     upstream.script = send_and_close(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart")

@@ -37,7 +37,9 @@ def roomy(start: StartProcess, upstream: RawUpstream, tmp_path: Path) -> Process
     return it
 
 
-def test_a_download_of_a_gibibyte_takes_no_memory(roomy: Process, upstream: RawUpstream) -> None:
+def test_a_download_of_a_gibibyte_is_not_held_in_memory(
+    roomy: Process, upstream: RawUpstream
+) -> None:
     def script(sock: socket.socket, _: bytes) -> None:
         sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % GIB)
         for _count in range(GIB // len(PIECE)):
@@ -56,7 +58,7 @@ def test_a_download_of_a_gibibyte_takes_no_memory(roomy: Process, upstream: RawU
 
 
 @pytest.mark.parametrize("chunked", [True, False])
-def test_an_upload_of_a_gibibyte_takes_no_memory(
+def test_an_upload_of_a_gibibyte_is_not_held_in_memory(
     roomy: Process, upstream: RawUpstream, chunked: bool
 ) -> None:
     arrived = [0]

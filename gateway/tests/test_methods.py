@@ -14,7 +14,7 @@ def test_every_method_passes(pair: Pair, method: str) -> None:
 
 
 @pytest.mark.parametrize("target", [b"TRACE /posts", b"CONNECT a:80", b"CONNECT posts:1"])
-def test_trace_and_connect_are_refused(pair: Pair, target: bytes) -> None:
+def test_trace_and_connect_are_405(pair: Pair, target: bytes) -> None:
     gateway, raw = pair
     answer = gateway.send(target + b" HTTP/1.1\r\nHost: a:80\r\nConnection: close\r\n\r\n")
     assert answer.status == 405
@@ -24,14 +24,16 @@ def test_trace_and_connect_are_refused(pair: Pair, target: bytes) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json", "/livez", "/static/x.css"])
 @pytest.mark.parametrize("method", ["TRACE", "POST"])
-def test_of_its_own_paths_the_gateway_names_the_methods(pair: Pair, path: str, method: str) -> None:
+def test_another_method_on_the_gateways_own_paths_is_405_with_allow(
+    pair: Pair, path: str, method: str
+) -> None:
     """RFC 9110, section 15.5.6."""
     answer = pair[0].get(path, method=method)
     allowed = {name.strip() for name in b",".join(answer.all(b"allow")).split(b",")}
     assert (answer.status, allowed) == (405, {b"GET", b"HEAD"})
 
 
-def test_trace_of_an_unknown_path_is_not_found(pair: Pair) -> None:
+def test_trace_of_an_unknown_path_is_404(pair: Pair) -> None:
     assert pair[0].get("/nothing", method="TRACE").status == 404
 
 

@@ -13,7 +13,7 @@ def scrape(metrics: Metrics) -> list[str]:
     return generate_latest(metrics.registry).decode().splitlines()
 
 
-def test_prometheus_reads_requests_durations_and_what_is_in_flight() -> None:
+def test_requests_durations_and_requests_in_flight_are_measured() -> None:
     metrics = Metrics()
     metrics.started("/posts")
     metrics.started("/posts")
@@ -27,7 +27,7 @@ def test_prometheus_reads_requests_durations_and_what_is_in_flight() -> None:
     assert f"gateway_request_duration_seconds_sum{{{labels}}} 0.003" in lines
 
 
-def test_prometheus_reads_retries_replicas_and_limits() -> None:
+def test_retries_ejections_and_limited_requests_are_counted() -> None:
     metrics = Metrics()
     metrics.retried.labels("blog-service").inc()
     metrics.left_out.labels("platform-service").inc()
@@ -38,7 +38,9 @@ def test_prometheus_reads_retries_replicas_and_limits() -> None:
     assert 'gateway_limited_total{route="/auth"} 1.0' in lines
 
 
-def test_a_gateway_tells_what_it_proxied(start: StartProcess, upstream: RawUpstream) -> None:
+def test_the_metrics_port_shows_the_proxied_requests(
+    start: StartProcess, upstream: RawUpstream
+) -> None:
     port = free_port()
     it = start(GATEWAY_BLOG_SERVICE_URL=upstream.url, GATEWAY_METRICS_PORT=str(port))
     it.wait_until_up()
@@ -60,7 +62,7 @@ def test_a_gateway_tells_what_it_proxied(start: StartProcess, upstream: RawUpstr
     eventually(is_told)
 
 
-def test_made_up_methods_share_a_label() -> None:
+def test_unknown_methods_share_a_label() -> None:
     metrics = Metrics()
     for method in ("BREW", "PROPFIND", "GET"):
         metrics.started("/posts")
@@ -72,7 +74,7 @@ def test_made_up_methods_share_a_label() -> None:
     ]
 
 
-def test_gateways_in_one_process_count_apart() -> None:
+def test_gateways_in_one_process_count_separately() -> None:
     one, other = Metrics(), Metrics()
     one.limited.labels("/auth").inc()
     assert not [line for line in scrape(other) if line.startswith("gateway_limited_total{")]

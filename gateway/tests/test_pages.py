@@ -66,7 +66,9 @@ def test_a_page_loads_nothing_from_elsewhere(client: httpx.Client, path: str) ->
 
 
 @pytest.mark.parametrize("path", ["/", "/docs"])
-def test_a_pages_policy_allows_this_host_alone(client: httpx.Client, path: str) -> None:
+def test_a_pages_content_security_policy_allows_only_this_host(
+    client: httpx.Client, path: str
+) -> None:
     answer = client.get(path)
     (policy,) = answer.headers.get_list("content-security-policy")
     sources = {word for rule in policy.split(";") for word in rule.split()[1:]}
@@ -84,7 +86,7 @@ def test_a_page_answers_head_as_get(client: httpx.Client, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json", "/static/home.css"])
-def test_a_page_takes_no_other_method(client: httpx.Client, path: str) -> None:
+def test_another_method_on_a_page_is_405(client: httpx.Client, path: str) -> None:
     answer = client.post(path)
     assert answer.status_code == 405
     assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD"}
@@ -92,16 +94,14 @@ def test_a_page_takes_no_other_method(client: httpx.Client, path: str) -> None:
 
 
 @pytest.mark.parametrize("asked", ["bytes=x", "bytes=5-2", "bytes=99999999-", "bytes=0-1"])
-def test_a_file_is_answered_whole_whatever_range_is_asked_for(
-    client: httpx.Client, asked: str
-) -> None:
+def test_a_range_is_answered_with_the_whole_file(client: httpx.Client, asked: str) -> None:
     """RFC 9110, section 14.2."""
     answer = client.get("/static/home.css", headers={"Range": asked})
     assert (answer.status_code, answer.text) == (200, client.get("/static/home.css").text)
 
 
 @pytest.mark.parametrize("path", ["/static/none.css", "/static/", "/static", "/docs/"])
-def test_a_file_that_is_not_there_is_a_problem(client: httpx.Client, path: str) -> None:
+def test_a_missing_file_is_a_problem(client: httpx.Client, path: str) -> None:
     answer = client.get(path)
     assert answer.status_code == 404
     assert answer.json()["instance"] == path
@@ -115,7 +115,7 @@ def test_the_home_page_lists_services_and_routes(client: httpx.Client) -> None:
     assert page.count("signed in") == 2
 
 
-def test_the_home_page_tells_which_service_is_down() -> None:
+def test_the_home_page_shows_which_service_is_down() -> None:
     with inkwell() as system:
         system.platform.stop()
         page = httpx.get(f"{system.url}/").text
@@ -123,7 +123,7 @@ def test_the_home_page_tells_which_service_is_down() -> None:
     assert '<li class="up"><span>blog-service</span> <b>up</b></li>' in page
 
 
-def test_the_home_page_stands_when_every_service_is_down() -> None:
+def test_the_home_page_is_served_when_every_service_is_down() -> None:
     with inkwell() as system:
         system.platform.stop()
         system.blog.stop()
@@ -141,17 +141,19 @@ def test_the_example_call_names_the_host_that_the_client_used(
 
 
 @pytest.mark.parametrize("host", ["a'b", "a&b", "a$(id)", "a;x", "a%3Cscript%3E", "a!b"])
-def test_a_wild_host_never_reaches_the_example_call(client: httpx.Client, host: str) -> None:
+def test_a_host_that_a_shell_would_interpret_never_reaches_the_example_call(
+    client: httpx.Client, host: str
+) -> None:
     assert (
         "curl 'http://localhost/articles/?limit=5'" in client.get("/", headers={"Host": host}).text
     )
 
 
-def test_a_host_that_is_none_never_reaches_the_page(client: httpx.Client) -> None:
+def test_an_invalid_host_never_reaches_the_page(client: httpx.Client) -> None:
     assert "x<script>" not in client.get("/", headers={"Host": "x<script>"}).text
 
 
-def test_the_example_call_names_the_scheme_that_a_trusted_proxy_tells(
+def test_the_example_call_names_the_scheme_from_a_trusted_proxy(
     gateway: Start, upstream: RawUpstream
 ) -> None:
     for trusted, scheme in (("127.0.0.1", "https"), ("192.0.2.1", "http")):

@@ -24,7 +24,7 @@ def test_several_requests_on_one_connection_are_answered_in_order(pair: Pair) ->
     assert [r.split(b" ")[1] for r in raw.requests] == [b"/posts/1", b"/posts/2", b"/posts/3"]
 
 
-def test_so_many_pipelined_requests_are_answered_and_no_more(pair: Pair) -> None:
+def test_the_eighteenth_pipelined_request_is_429(pair: Pair) -> None:
     gateway, raw = pair
     go_on = threading.Event()
     raw.script = answer_after(go_on)
@@ -42,7 +42,7 @@ def test_so_many_pipelined_requests_are_answered_and_no_more(pair: Pair) -> None
 
 
 @pytest.mark.parametrize("garbage", [b"\x16\x03\x01", b"GET /posts HTTP/1.1\r\nHost : a\r\n\r\n"])
-def test_garbage_behind_a_request_is_refused_after_its_answer(pair: Pair, garbage: bytes) -> None:
+def test_garbage_behind_a_request_is_400_after_its_answer(pair: Pair, garbage: bytes) -> None:
     gateway, _ = pair
     with gateway.connect() as sock:
         sock.sendall(GET + garbage)

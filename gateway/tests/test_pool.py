@@ -34,7 +34,7 @@ def test_an_idle_connection_is_closed(gateway: Start, upstream: RawUpstream) -> 
     assert closed.wait(PATIENCE)
 
 
-def test_the_answer_on_head_and_then_on_get_of_one_connection_are_not_mixed_up(pair: Pair) -> None:
+def test_answers_to_head_and_get_on_one_connection_are_not_mixed_up(pair: Pair) -> None:
     gateway, raw = pair
     raw.reply = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
     assert gateway.get("/posts", method="HEAD").status == 200

@@ -10,7 +10,7 @@ from support.wire import PROBLEM
 
 
 @pytest.mark.parametrize(("path", "status"), [("/nope", 404), ("/livez", 405)])
-def test_the_gateway_s_own_refusals_are_problems(
+def test_the_gateways_own_refusals_are_problems(
     gateway: Start, upstream: RawUpstream, path: str, status: int
 ) -> None:
     """RFC 9457."""
@@ -22,7 +22,7 @@ def test_the_gateway_s_own_refusals_are_problems(
         assert answer.all(b"allow")
 
 
-def test_an_unexpected_error_is_a_problem_that_tells_nothing(
+def test_an_unexpected_error_is_a_500_without_its_text(
     gateway: Start, upstream: RawUpstream, capfd: pytest.CaptureFixture[str]
 ) -> None:
     running = gateway(upstream.url)
@@ -40,9 +40,7 @@ def test_an_unexpected_error_is_a_problem_that_tells_nothing(
     )
 
 
-def test_an_unexpected_error_of_a_page_is_a_problem_too(
-    gateway: Start, upstream: RawUpstream
-) -> None:
+def test_an_unexpected_error_of_a_page_is_a_500(gateway: Start, upstream: RawUpstream) -> None:
     running = gateway(upstream.url)
 
     async def fail(*_: Any) -> None:

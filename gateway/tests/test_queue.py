@@ -9,9 +9,7 @@ from support.waiting import eventually
 from support.wire import GET, read_head
 
 
-def test_requests_in_flight_are_bounded_and_so_is_their_queue(
-    gateway: Start, upstream: RawUpstream
-) -> None:
+def test_a_request_beyond_the_queue_is_503(gateway: Start, upstream: RawUpstream) -> None:
     go_on = threading.Event()
     upstream.script = answer_after(go_on)
     limits = {"defaults": {"max_in_flight": 2, "max_queue": 2, "queue_timeout": 600.0}}
@@ -28,7 +26,9 @@ def test_requests_in_flight_are_bounded_and_so_is_their_queue(
         assert [b" 200 " in read_head(sock)[0] for sock in socks] == [True] * 4
 
 
-def test_nobody_waits_longer_than_the_queue_allows(gateway: Start, upstream: RawUpstream) -> None:
+def test_a_request_that_waits_too_long_in_the_queue_is_503(
+    gateway: Start, upstream: RawUpstream
+) -> None:
     upstream.script = hang
     limits = {"defaults": {"max_in_flight": 1, "queue_timeout": 0.2}}
     running = gateway(upstream.url, limits=limits)
@@ -38,7 +38,7 @@ def test_nobody_waits_longer_than_the_queue_allows(gateway: Start, upstream: Raw
         assert running.get("/posts").status == 503
 
 
-def test_clients_that_leave_the_queue_leave_their_places(
+def test_a_client_that_leaves_the_queue_frees_its_place(
     gateway: Start, upstream: RawUpstream
 ) -> None:
     go_on = threading.Event()

@@ -88,7 +88,7 @@ def test_a_client_is_refused_after_its_quota(method: str, path: str, quota: int)
 
 
 @pytest.mark.usefixtures("clock")
-def test_a_refusal_tells_when_to_come_back() -> None:
+def test_a_refusal_says_when_to_come_back() -> None:
     one = limiter()
     *_, last, refusal = ask(one, 11, "POST", "/auth/token")
     remaining = [
@@ -120,7 +120,7 @@ def test_spellings_with_a_slash_share_the_quota_of_users() -> None:
     assert allowed(ask(one, 12, "POST", "/users/")) == 8
 
 
-def test_other_methods_and_clients_have_counts_of_their_own() -> None:
+def test_other_methods_and_clients_are_counted_separately() -> None:
     one = limiter()
     ask(one, 11, "POST", "/auth/token")
     assert allowed(ask(one, 1, "GET", "/auth/token")) == 1
@@ -188,7 +188,7 @@ def test_gateways_with_a_shared_store_count_together(valkey_url: str) -> None:
 
 
 @pytest.mark.parametrize("store", ["redis://127.0.0.1:9/0", "unix:///nowhere/valkey.sock"])
-def test_a_store_that_refuses_lets_requests_pass_and_is_logged(
+def test_an_unreachable_store_lets_requests_pass_and_is_logged(
     caplog: pytest.LogCaptureFixture, store: str
 ) -> None:
     with caplog.at_level(logging.WARNING):
@@ -197,7 +197,7 @@ def test_a_store_that_refuses_lets_requests_pass_and_is_logged(
     assert [record.name for record in caplog.records] == ["gateway.proxy.rate_limits"]
 
 
-def test_a_silent_store_costs_a_moment_and_is_then_left_alone(
+def test_a_silent_store_lets_requests_pass_and_is_logged_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def story(one: RateLimiter) -> list[Answer]:
@@ -222,17 +222,17 @@ def test_a_store_is_asked_again_after_a_pause(valkey_url: str) -> None:
     assert allowed(ask(one, 12, "POST", "/auth/token")) == 10
 
 
-def test_a_store_of_an_unknown_kind_is_refused_at_the_start() -> None:
+def test_a_store_of_an_unknown_kind_is_a_validation_error() -> None:
     with pytest.raises(ValidationError, match="redis"):
         limiter(store="carrier-pigeon://roof")
 
 
-def test_a_limit_that_cannot_be_read_is_refused() -> None:
+def test_a_limit_that_cannot_be_parsed_is_a_validation_error() -> None:
     with pytest.raises(ValidationError):
         RateLimitRule(path="*", limit="a few")
 
 
-def test_the_rate_limit_fields_are_the_gateway_s_own(pair: Pair) -> None:
+def test_an_upstreams_rate_limit_fields_are_removed(pair: Pair) -> None:
     gateway, raw = pair
     raw.reply = (
         b"HTTP/1.1 200 OK\r\nRateLimit: x\r\nRateLimit-Policy: y\r\nContent-Length: 0\r\n\r\n"
@@ -263,7 +263,9 @@ def test_no_spelling_of_a_path_gets_around_its_limit(
     assert upstream.requests == []
 
 
-def test_a_trusted_proxy_s_clients_are_counted_apart(gateway: Start, upstream: RawUpstream) -> None:
+def test_clients_behind_a_trusted_proxy_are_counted_separately(
+    gateway: Start, upstream: RawUpstream
+) -> None:
     running = gateway(upstream.url, rate_limit="on", trusted_proxies="127.0.0.1")
 
     def statuses(forwarded: bytes) -> list[int]:

@@ -34,13 +34,13 @@ def test_request_fields_keep_their_order_repeats_and_bytes(pair: Pair) -> None:
     ]
 
 
-def test_no_request_field_is_invented_beyond_the_documented_ones(pair: Pair) -> None:
+def test_only_the_documented_request_fields_are_added(pair: Pair) -> None:
     gateway, raw = pair
     gateway.get("/posts")
     assert {name for name, _ in raw.headers} == {b"host", *ADDED_UPSTREAM}
 
 
-def test_no_cookie_of_one_client_reaches_another_s_request(pair: Pair) -> None:
+def test_no_cookie_of_one_client_reaches_the_request_of_another(pair: Pair) -> None:
     gateway, raw = pair
     raw.reply = reply(b"Set-Cookie: session=alice")
     gateway.get("/posts")

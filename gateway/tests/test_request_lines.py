@@ -45,7 +45,9 @@ REFUSED_LINES: list[tuple[bytes, int]] = [
 
 
 @pytest.mark.parametrize(("head", "status"), REFUSED_LINES)
-def test_what_is_no_valid_request_is_refused(pair: Pair, head: bytes, status: int) -> None:
+def test_an_invalid_request_is_refused_and_not_forwarded(
+    pair: Pair, head: bytes, status: int
+) -> None:
     gateway, raw = pair
     answer = gateway.send(head + b"\r\n")
     assert answer.status == status
@@ -75,7 +77,7 @@ def test_a_head_without_fields_keeps_its_method(pair: Pair) -> None:
     assert (answer.status, answer.body) == (400, b"")
 
 
-def test_what_is_no_request_line_has_no_method(
+def test_bytes_that_are_no_request_line_are_logged_without_a_method(
     gateway: Start, upstream: RawUpstream, capfd: pytest.CaptureFixture[str]
 ) -> None:
     answer = gateway(upstream.url).send(b"\x16\x03\x01\r\n")

@@ -22,7 +22,7 @@ def stale(raw: RawUpstream, *, answer_first: bytes = OK) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"])
-def test_a_stale_connection_is_no_error_for_what_may_be_repeated(pair: Pair, method: str) -> None:
+def test_an_idempotent_request_survives_a_stale_connection(pair: Pair, method: str) -> None:
     """RFC 9110, section 9.2.2."""
     gateway, raw = pair
     stale(raw, answer_first=b"HTTP/1.1 204 No Content\r\n\r\n")
@@ -30,21 +30,23 @@ def test_a_stale_connection_is_no_error_for_what_may_be_repeated(pair: Pair, met
 
 
 @pytest.mark.parametrize(("method", "body"), [("POST", b""), ("PATCH", b""), ("PUT", b"x")])
-def test_what_must_not_be_repeated_is_sent_once(pair: Pair, method: str, body: bytes) -> None:
+def test_a_request_that_must_not_be_repeated_is_sent_once(
+    pair: Pair, method: str, body: bytes
+) -> None:
     gateway, raw = pair
     raw.script = send_and_close(b"")
     assert gateway.get("/users", method=method, body=body).status == 502
     assert len(raw.requests) == 1
 
 
-def test_a_repeated_request_is_repeated_once(pair: Pair) -> None:
+def test_a_request_is_repeated_only_once(pair: Pair) -> None:
     gateway, raw = pair
     raw.script = send_and_close(b"")
     assert gateway.get("/users").status == 502
     assert len(raw.requests) == 2
 
 
-def test_a_response_that_has_begun_is_not_asked_for_again(pair: Pair) -> None:
+def test_a_request_is_not_repeated_once_its_response_has_begun(pair: Pair) -> None:
     gateway, raw = pair
     raw.script = send_and_close(b"HTTP/1.1 2")
     assert gateway.get("/users").status == 502

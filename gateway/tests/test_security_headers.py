@@ -5,7 +5,7 @@ from support.gateway import Pair
 
 
 @pytest.mark.parametrize("path", ["/nope", "/posts/../x", "/livez", "/posts"])
-def test_every_answer_has_the_security_fields_and_one_request_id(pair: Pair, path: str) -> None:
+def test_every_response_has_the_security_fields_and_one_request_id(pair: Pair, path: str) -> None:
     gateway, _ = pair
     answer = gateway.get(path)
     assert answer.all(b"x-content-type-options") == [b"nosniff"]
@@ -15,7 +15,7 @@ def test_every_answer_has_the_security_fields_and_one_request_id(pair: Pair, pat
     assert answer.all(b"server") == []
 
 
-def test_the_upstream_s_own_security_and_cors_fields_are_replaced(pair: Pair) -> None:
+def test_the_upstreams_security_and_cors_fields_are_replaced(pair: Pair) -> None:
     gateway, raw = pair
     raw.reply = (
         b"HTTP/1.1 200 OK\r\nX-Frame-Options: ALLOWALL\r\nAccess-Control-Allow-Origin: *\r\n"

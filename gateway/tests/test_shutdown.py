@@ -52,7 +52,7 @@ def test_a_signal_that_comes_with_the_open_port_ends_it_cleanly(
     assert "Finished server process" in out  # it came to its end by itself
 
 
-def test_a_second_ctrl_c_waits_for_nothing_and_loses_no_line(
+def test_a_second_ctrl_c_ends_it_at_once_and_loses_no_log_line(
     start: StartProcess, upstream: RawUpstream
 ) -> None:
     def hang_but_be_ready(sock: socket.socket, head: bytes) -> None:
@@ -73,7 +73,7 @@ def test_a_second_ctrl_c_waits_for_nothing_and_loses_no_line(
     assert '"path":"/posts"' in out
 
 
-def test_who_connects_while_it_stops_is_answered_or_refused(start: StartProcess) -> None:
+def test_clients_that_connect_while_it_stops_are_answered_or_refused(start: StartProcess) -> None:
     it = start(GATEWAY_DRAIN_SECONDS="0.6")
     it.wait_until_up()
     answered: list[int] = []
@@ -122,7 +122,7 @@ def test_clients_in_the_backlog_are_answered_when_it_stops(
     assert len(clients) == 20
 
 
-def test_stopping_is_announced_and_what_is_in_flight_ends(
+def test_stopping_is_announced_and_requests_in_flight_are_answered(
     gateway: Start, upstream: RawUpstream
 ) -> None:
     go_on = threading.Event()
@@ -165,7 +165,7 @@ def test_stopping_does_not_wait_for_a_client_that_keeps_its_side_open(
         running.stop()
 
 
-def test_what_is_given_up_at_the_end_is_answered_and_logged_as_503(
+def test_a_request_given_up_at_the_end_is_answered_and_logged_as_503(
     gateway: Start,
     upstream: RawUpstream,
     monkeypatch: pytest.MonkeyPatch,

@@ -29,7 +29,7 @@ def narrow(running: Running) -> socket.socket:
     return sock
 
 
-def test_an_idle_client_that_left_a_rest_unread_is_closed(
+def test_an_idle_client_with_an_unread_rest_is_closed(
     impatient: Running, upstream: RawUpstream
 ) -> None:
     size = 60_000  # more than the sockets hold, less than stops the gateway's writing
@@ -41,7 +41,7 @@ def test_an_idle_client_that_left_a_rest_unread_is_closed(
         assert len(read_all(sock)) < size
 
 
-def test_a_client_that_does_not_read_a_response_that_broke_off_is_closed(
+def test_a_client_that_does_not_read_a_broken_response_is_closed(
     impatient: Running, upstream: RawUpstream
 ) -> None:
     upstream.script = send_and_close(
@@ -74,7 +74,7 @@ def test_a_response_that_was_not_taken_does_not_block_the_next_client(
     assert impatient.get("/posts").body == b"ok"
 
 
-def test_a_client_that_takes_nothing_is_left(gateway: Start, upstream: RawUpstream) -> None:
+def test_a_client_that_reads_nothing_is_closed(gateway: Start, upstream: RawUpstream) -> None:
     ended = threading.Event()
 
     def script(sock: socket.socket, _: bytes) -> None:

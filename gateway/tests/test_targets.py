@@ -41,7 +41,7 @@ TARGETS = [
 
 
 @pytest.mark.parametrize("path", TARGETS)
-def test_the_target_is_forwarded_byte_for_byte(pair: Pair, path: str) -> None:
+def test_a_target_is_forwarded_byte_for_byte(pair: Pair, path: str) -> None:
     gateway, raw = pair
     assert gateway.get(path).status == 200
     assert raw.target == path.encode()
@@ -85,7 +85,7 @@ ESCAPES = [
 
 
 @pytest.mark.parametrize("path", ESCAPES)
-def test_nothing_leaves_its_prefix(pair: Pair, path: str) -> None:
+def test_a_path_that_could_leave_its_prefix_is_400(pair: Pair, path: str) -> None:
     """RFC 3986, section 5.2.4, for every spelling that someone behind might undo."""
     gateway, raw = pair
     answer = gateway.get(path)
@@ -111,7 +111,7 @@ def test_a_path_encoded_again_and_again_is_decoded_only_a_few_times(
 @pytest.mark.parametrize(
     "path", ["/postsX", "/post", "/posts%2f1", "//posts", "/POSTS", "/%70osts"]
 )
-def test_a_prefix_matches_whole_segments_as_they_are_spelt(pair: Pair, path: str) -> None:
+def test_a_prefix_matches_only_whole_segments_as_spelt(pair: Pair, path: str) -> None:
     gateway, raw = pair
     assert gateway.get(path).status == 404
     assert raw.requests == []
@@ -135,7 +135,7 @@ def test_an_absolute_target_chooses_the_host_but_not_the_upstream(
 
 
 @pytest.mark.parametrize("host", [b"evil.example", b"127.0.0.1:1", b"[::1]:80", b"A-b_c.d.:9"])
-def test_the_host_is_passed_on_and_chooses_nothing(pair: Pair, host: bytes) -> None:
+def test_a_host_is_forwarded_and_chooses_no_upstream(pair: Pair, host: bytes) -> None:
     gateway, raw = pair
     head = b"GET /posts HTTP/1.1\r\nHost: " + host + b"\r\nConnection: close\r\n\r\n"
     assert gateway.send(head).status == 200

@@ -104,7 +104,7 @@ def signed_with_the_public_key(key: SigningKey) -> str:
 
 
 @pytest.mark.parametrize("scheme", [b"Bearer ", b"bearer ", b"BEARER  "])
-def test_a_good_token_is_accepted_whatever_the_schemes_letter_case(
+def test_a_good_token_is_accepted_in_any_letter_case_of_the_scheme(
     key_server: KeyServer, scheme: bytes
 ) -> None:
     token = key_server.keys[0].token().encode()
@@ -171,7 +171,7 @@ def test_a_published_key_of_another_algorithm_verifies_nothing() -> None:
         asyncio.run(judge(f"{server.url}/jwks", bearer(token)))
 
 
-def test_a_known_key_verifies_without_suspending(key_server: KeyServer) -> None:
+def test_a_token_with_a_known_key_is_verified_without_suspending(key_server: KeyServer) -> None:
     async def story() -> None:
         async with verifier(key_server.url) as one:
             await one.verify(bearer(key_server.keys[0].token()))
@@ -244,7 +244,7 @@ def test_keys_are_kept_through_an_outage(key_server: KeyServer) -> None:
 
 
 @pytest.mark.usefixtures("eager")
-def test_without_any_key_no_token_is_judged(key_server: KeyServer) -> None:
+def test_without_keys_a_token_is_503(key_server: KeyServer) -> None:
     async def story() -> None:
         async with verifier(GONE) as one:
             with pytest.raises(Problem, match="at the moment"):
@@ -301,7 +301,7 @@ def test_an_answer_without_keys_changes_nothing(
 
 
 @pytest.mark.usefixtures("eager")
-def test_keys_that_drip_are_not_waited_for(
+def test_keys_that_trickle_in_are_not_waited_for(
     gateway: Start, upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tokens, "FETCH_TIMEOUT", 0.3)
@@ -312,7 +312,7 @@ def test_keys_that_drip_are_not_waited_for(
 
 
 @pytest.mark.usefixtures("eager")
-def test_old_keys_are_fetched_anew_in_the_background_and_a_withdrawn_one_is_forgotten(
+def test_a_withdrawn_key_is_forgotten_once_its_age_is_over(
     key_server: KeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def story() -> None:
@@ -343,7 +343,7 @@ def test_a_token_seen_before_is_refused_once_it_has_expired(
     asyncio.run(story())
 
 
-def test_a_client_that_leaves_does_not_stop_the_fetch_that_others_wait_for(
+def test_a_client_that_leaves_does_not_cancel_the_shared_fetch(
     key_server: KeyServer,
 ) -> None:
     async def story() -> None:

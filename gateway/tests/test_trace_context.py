@@ -29,7 +29,7 @@ def test_a_valid_trace_passes(pair: Pair, parent: bytes) -> None:
 
 
 @pytest.mark.parametrize("parent", BAD_TRACES)
-def test_an_invalid_trace_begins_anew(pair: Pair, parent: bytes) -> None:
+def test_an_invalid_trace_is_replaced(pair: Pair, parent: bytes) -> None:
     """W3C Trace Context, sections 3.2.2 and 4.3."""
     gateway, raw = pair
     gateway.get("/posts", b"traceparent: " + parent, b"tracestate: a=1")
@@ -53,7 +53,7 @@ BAD_STATES = [
 
 
 @pytest.mark.parametrize("state", [*GOOD_STATES, *BAD_STATES])
-def test_a_trace_state_passes_when_it_is_valid(pair: Pair, state: bytes) -> None:
+def test_a_trace_state_passes_only_if_it_is_valid(pair: Pair, state: bytes) -> None:
     """W3C Trace Context, section 3.3.1; the trace itself goes on either way."""
     gateway, raw = pair
     gateway.get("/posts", b"traceparent: " + GOOD_TRACES[0], b"tracestate: " + state)

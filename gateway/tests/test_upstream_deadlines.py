@@ -26,7 +26,7 @@ def test_an_upstream_that_falls_silent_in_mid_body_breaks_the_connection(
     assert running.get("/posts").body == b"ab"
 
 
-def test_an_upstream_that_takes_no_more_of_a_body_is_504(
+def test_an_upstream_that_stops_reading_a_body_is_504(
     gateway: Start, upstream: RawUpstream
 ) -> None:
     answered = threading.Event()

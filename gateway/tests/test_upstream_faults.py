@@ -33,7 +33,7 @@ FAULTS = [
 
 @pytest.mark.parametrize(("what", "data"), FAULTS, ids=[what for what, _ in FAULTS])
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
-def test_garbled_and_truncated_responses_are_502(
+def test_a_garbled_or_truncated_response_is_502(
     pair: Pair, what: str, data: bytes, method: str
 ) -> None:
     """RFC 9110, section 15.6.3."""
@@ -54,7 +54,7 @@ BROKEN_BODIES = [
 
 @pytest.mark.parametrize(("first", "last"), BROKEN_BODIES)
 @pytest.mark.parametrize("version", [b"1.1", b"1.0"])
-def test_an_upstream_that_dies_in_mid_body_breaks_the_client_s_connection(
+def test_an_upstream_that_dies_in_mid_body_breaks_the_clients_connection(
     pair: Pair, first: bytes, last: bytes, version: bytes
 ) -> None:
     """RFC 9112, section 8: an incomplete message must be recognisable."""

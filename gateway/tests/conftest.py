@@ -11,7 +11,7 @@ from support.upstream import RawUpstream
 from support.waiting import PATIENCE
 from support.wire import OK
 
-from gateway import protocol
+from gateway.client import protocol
 
 
 @pytest.fixture(autouse=True)

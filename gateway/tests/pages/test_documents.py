@@ -25,7 +25,7 @@ def test_the_gateway_answers_with_one_valid_document() -> None:
 
 
 def test_a_service_that_went_down_is_still_described(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(services, "DOCUMENT_MAX_AGE", 0.0)
+    monkeypatch.setattr(main, "DOCUMENT_MAX_AGE", 0.0)
     with inkwell() as system, httpx.Client(base_url=system.url) as client:
         before = client.get("/openapi.json").json()
         system.platform.stop()

@@ -8,11 +8,11 @@ from support.gateway import Pair
 from support.waiting import PATIENCE
 from support.wire import OK, read_all, read_head, receive, upload
 
-from gateway import body
+from gateway.proxy import exchange
 
 
 def test_100_continue_comes_from_the_upstream(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(body, "CONTINUE_TIMEOUT", PATIENCE)
+    monkeypatch.setattr(exchange, "CONTINUE_TIMEOUT", PATIENCE)
     gateway, raw = pair
     granted = threading.Event()
 

@@ -8,7 +8,7 @@ from support.upstream import RawUpstream, by_path, drip, free_port
 from support.waiting import eventually
 from support.wire import PROBLEM, Answer
 
-from gateway import fetch
+from gateway import fetch, main
 
 
 def test_liveness_asks_no_upstream(gateway: Start, upstream: RawUpstream) -> None:
@@ -64,7 +64,7 @@ def test_a_service_whose_readiness_trickles_in_is_down(
 def test_many_readiness_checks_ask_each_upstream_once(
     gateway: Start, upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(services, "STATUS_MAX_AGE", 600.0)
+    monkeypatch.setattr(main, "STATUS_MAX_AGE", 600.0)
     running = gateway(upstream.url)
     for _ in range(20):
         running.get("/readyz")

@@ -127,7 +127,7 @@ def test_a_refused_request_asks_another_replica_however_long_resolving_takes(
 def test_a_left_out_replica_is_probed_by_one_request_at_a_time(
     gateway: Start, replicas: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upstreams, "PROBE_INTERVAL", 0.0)
+    monkeypatch.setattr(pool, "PROBE_INTERVAL", 0.0)
     url, raws, listed = replicas
     del listed[1:]
     raws[0].close()

@@ -1,12 +1,8 @@
 """Path and query are forwarded byte for byte; nothing leaves its prefix: RFC 3986."""
 
-from urllib.parse import unquote_to_bytes
-
 import pytest
 from support.gateway import Pair
 from support.wire import PROBLEM
-
-from gateway.proxy import paths
 
 TARGETS = [
     "/posts",
@@ -92,20 +88,6 @@ def test_a_path_that_could_leave_its_prefix_is_400(pair: Pair, path: str) -> Non
     assert answer.status == 400
     assert answer.all(b"content-type") == PROBLEM
     assert raw.requests == []
-
-
-def test_a_path_encoded_again_and_again_is_decoded_only_a_few_times(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    decoded: list[bytes] = []
-
-    def counting(path: bytes) -> bytes:
-        decoded.append(path)
-        return unquote_to_bytes(path)
-
-    monkeypatch.setattr(paths, "unquote_to_bytes", counting)
-    assert paths.is_unsafe(b"/posts/%" + b"25" * 4080)
-    assert len(decoded) <= 4
 
 
 @pytest.mark.parametrize(

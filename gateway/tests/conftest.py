@@ -16,7 +16,7 @@ from gateway.client import protocol
 
 @pytest.fixture(autouse=True)
 def _patient_linger(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a client on a slow machine finish what it sends before it reads its answer."""
+    """Wait longer for clients that still send: on a slow machine they read their answer late."""
     monkeypatch.setattr(protocol, "LINGER", PATIENCE)
 
 

@@ -1,4 +1,4 @@
-"""What stops the start does so with one sentence."""
+"""A start that fails ends with one sentence."""
 
 import socket
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""How many clients' connections there may be, and what is left of them."""
+"""The limit on clients' connections, and the garbage that a closed one leaves: none."""
 
 import gc
 import weakref

@@ -33,9 +33,9 @@ def test_a_request_that_does_not_arrive_in_time_is_408(
 
 
 def answers_on(running: Running, data: bytes) -> bytes:
-    """Send this much, and return all that the gateway answers before it closes.
+    """Send a part of a request, and return everything that the gateway answers before it closes.
 
-    On a very slow machine the connection is closed before anything was sent: then once more.
+    A slow machine may miss even the deadline for the first byte; then it tries again.
     """
     got = b""
     for _ in range(5):
@@ -62,7 +62,7 @@ def test_an_idle_connection_is_closed(gateway: Start, upstream: RawUpstream) -> 
 
 BODY_DEADLINES = [
     {"body_timeout": 0.3},
-    {"body_timeout": 600.0, "body_limit": 0.5},  # the time of a body in all, however steady
+    {"body_timeout": 600.0, "body_limit": 0.5},  # for the whole body, however steadily it comes
 ]
 
 
@@ -78,7 +78,7 @@ def test_a_trickling_body_is_given_up(
 
 
 def trickle(sock: socket.socket) -> bytes:
-    """Send a byte of a body, and return what has been answered."""
+    """Send a byte of a body, and return the answer so far."""
     with suppress(ConnectionError):
         sock.sendall(b"x")
     with suppress(TimeoutError):

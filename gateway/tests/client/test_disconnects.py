@@ -1,4 +1,4 @@
-"""Clients that go away, or only send no more."""
+"""Clients that go away, and clients that only close their sending side."""
 
 import socket
 import struct
@@ -131,7 +131,7 @@ def test_a_client_that_pipelines_and_closes_its_sending_side_gets_its_answers(
     def noticing(self: protocol.ClientConnection) -> bool:
         seen = has_left(self)
         if seen:
-            self.loop.call_soon(noticed.set)  # behind what it leads to
+            self.loop.call_soon(noticed.set)  # after the gateway has reacted
         return seen
 
     monkeypatch.setattr(protocol.ClientConnection, "_has_left", noticing)

@@ -29,7 +29,7 @@ UPGRADE = b"Host: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\n"
 
 
 def test_an_upgrade_of_http_1_0_is_answered_in_http_1_0(pair: Pair) -> None:
-    """RFC 9110, section 7.8: such an Upgrade is to be ignored."""
+    """RFC 9110, section 7.8: a server ignores such an Upgrade."""
     gateway, raw = pair
     raw.reply = CHUNKED + b"2\r\nok\r\n0\r\n\r\n"
     answer = gateway.send(b"GET /posts HTTP/1.0\r\n" + UPGRADE + b"\r\n")

@@ -16,7 +16,7 @@ from support.wire import GET, parse, read_all, read_head, receive
 
 from gateway.client import protocol, server
 
-RESET = 0  # instead of a status
+RESET = 0  # in place of a status
 
 
 SIGNALS = pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, -15), (signal.SIGINT, 0)])
@@ -90,7 +90,7 @@ def test_clients_that_connect_while_it_stops_are_answered_or_refused(start: Star
                 answered.append(RESET)
 
     with ThreadPoolExecutor(20) as pool:
-        printed = pool.submit(it.end)  # else a full pipe would stop it
+        printed = pool.submit(it.end)  # otherwise a full pipe would block it
         clients = [pool.submit(ask_until_refused) for _ in range(19)]
         eventually(lambda: len(answered) > 100)
         it.process.send_signal(signal.SIGTERM)
@@ -109,7 +109,7 @@ def test_clients_in_the_backlog_are_answered_when_it_stops(
     stop_listening = server.Server._stop_listening
 
     async def connect_first(self: server.Server) -> None:
-        for _ in range(20):  # in the thread of the event loop, which thus cannot accept meanwhile
+        for _ in range(20):  # in the event loop's own thread, so that it cannot accept them yet
             clients.append(running.connect())
             clients[-1].sendall(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n")
         await stop_listening(self)

@@ -62,7 +62,7 @@ def test_a_response_that_was_not_taken_does_not_block_the_next_client(
         sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 220000\r\n\r\n" + b"x" * 150_000)
         eventually(lambda: all(it.flow.write_paused for it in impatient.connections))
         with suppress(ConnectionError):  # on a slow machine the client is given up by now
-            sock.sendall(b"x" * 70_000)  # which nobody takes, and more than is read ahead
+            sock.sendall(b"x" * 70_000)  # more than the gateway reads ahead
         sent.set()
 
     upstream.script = script

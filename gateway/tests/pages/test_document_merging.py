@@ -148,6 +148,6 @@ def test_errors_are_problems(document: Document) -> None:
 
 
 def test_an_operation_without_responses_is_described() -> None:
-    """OpenAPI 3.1, section 4.8.10: they are not required."""
+    """OpenAPI 3.1, section 4.8.10: responses are not required."""
     document = merged(service({"/posts/": {"get": {}}}), service({}))
     assert document["paths"]["/posts/"]["get"]["responses"].keys() == {"4XX", "5XX"}

@@ -1,4 +1,4 @@
-"""Liveness asks nobody; readiness asks the upstreams."""
+"""Liveness asks no upstream; readiness asks all."""
 
 import json
 

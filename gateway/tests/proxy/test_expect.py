@@ -49,7 +49,7 @@ def test_an_expectation_may_be_refused_before_the_body(pair: Pair) -> None:
 def test_a_body_that_was_announced_and_not_sent_costs_the_upstreams_connection(
     pair: Pair,
 ) -> None:
-    """RFC 9112, section 9.3: a connection is good for more when the whole request was sent."""
+    """RFC 9112, section 9.3: a connection is reused only if the whole request was sent."""
     gateway, raw = pair
     used: list[int] = []
     refused = threading.Event()
@@ -77,7 +77,7 @@ def test_a_body_that_was_announced_and_not_sent_costs_the_upstreams_connection(
 
 
 def test_connection_cannot_remove_the_expectation(pair: Pair) -> None:
-    """RFC 9110, section 7.6.1: the body would wait for what nobody was asked for."""
+    """RFC 9110, section 7.6.1: without it the client would wait for a 100 that never comes."""
     gateway, raw = pair
     gateway.get("/users", b"Expect: 100-continue", b"Connection: expect", method="POST", body=b"x")
     assert b"expect: 100-continue\r\n" in raw.requests[-1]

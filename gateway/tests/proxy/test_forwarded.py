@@ -1,4 +1,4 @@
-"""X-Forwarded-For, -Proto, -Host and Forwarded: whom the gateway believes."""
+"""X-Forwarded-For, -Proto, -Host and Forwarded, from strangers and from trusted proxies."""
 
 from support.gateway import Pair, Start
 from support.upstream import RawUpstream

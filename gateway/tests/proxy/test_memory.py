@@ -1,4 +1,4 @@
-"""A body of a gibibyte takes no memory, either way."""
+"""A body of a gibibyte is never held in memory."""
 
 import socket
 from contextlib import suppress
@@ -15,7 +15,7 @@ PIECE = b"x" * 262_144
 
 
 def resident(it: Process) -> int:
-    """Bytes of memory that a gateway has now."""
+    """Return the bytes of memory that a gateway uses now."""
     status = Path(f"/proc/{it.process.pid}/status").read_text()
     return int(status.split("VmRSS:")[1].split()[0]) * 1024
 

@@ -17,7 +17,7 @@ from gateway.proxy.rate_limits import RateLimiter
 
 @pytest.fixture(autouse=True)
 def _patient_with_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a store on a slow machine answer, and let one that does not be left alone for long."""
+    """Wait for a store on a slow machine, and pause for longer than the test after a failure."""
     monkeypatch.setattr(rate_limits, "STORE_TIMEOUT", PATIENCE)
     monkeypatch.setattr(rate_limits, "STORE_PAUSE", 600.0)
 

@@ -46,5 +46,5 @@ def test_clients_behind_a_trusted_proxy_are_counted_separately(
         return [running.get("/auth/token", field, method="POST").status for _ in range(11)]
 
     assert statuses(b"192.0.2.1") == [200] * 10 + [429]
-    assert statuses(b"6.6.6.6, 192.0.2.1") == [429] * 11  # only the last is the proxy's word
+    assert statuses(b"6.6.6.6, 192.0.2.1") == [429] * 11  # the proxy itself added only the last
     assert statuses(b"192.0.2.2") == [200] * 10 + [429]

@@ -3,7 +3,7 @@
 from support.gateway import Pair
 from support.wire import Answer, reply
 
-# What the gateway adds to a response, beside the request id and what limits say.
+# The fields that the gateway adds to a response, without those of rate limits.
 OWN = {
     b"x-request-id",
     b"x-content-type-options",

@@ -1,4 +1,4 @@
-"""Every response has the security fields, the gateway's own."""
+"""Every response has the gateway's security fields, and no others."""
 
 import pytest
 from support.gateway import Pair

@@ -82,7 +82,7 @@ ESCAPES = [
 
 @pytest.mark.parametrize("path", ESCAPES)
 def test_a_path_that_could_leave_its_prefix_is_400(pair: Pair, path: str) -> None:
-    """RFC 3986, section 5.2.4, for every spelling that someone behind might undo."""
+    """RFC 3986, section 5.2.4, in every spelling that some software might decode."""
     gateway, raw = pair
     answer = gateway.get(path)
     assert answer.status == 400

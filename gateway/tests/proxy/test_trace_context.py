@@ -1,4 +1,4 @@
-"""W3C Trace Context: valid traces go on, others begin anew."""
+"""W3C Trace Context: valid traces are forwarded, others replaced."""
 
 import pytest
 from support.gateway import Pair

@@ -1,1 +1,1 @@
-"""What the tests share: bytes on the wire, raw upstreams, running gateways, sample services."""
+"""Helpers of all tests: bytes on the wire, raw upstreams, running gateways, sample services."""

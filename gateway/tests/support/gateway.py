@@ -58,7 +58,8 @@ class Running:
         self._thread.join(PATIENCE)
         assert not self._thread.is_alive()
 
-    # What a test has to see from inside.
+    # The inside of the gateway, for conditions that a client cannot see.
+    # They are named here only, so that one place follows the source.
 
     @property
     def draining(self) -> bool:
@@ -76,12 +77,12 @@ class Running:
 
     @property
     def waiting(self) -> int:
-        """How many requests for blog-service wait in its queue."""
+        """The number of requests that wait for blog-service."""
         return self.app.proxy.upstreams["blog-service"].slots._waiting
 
     @property
     def in_flight(self) -> int:
-        """How many requests blog-service's only replica has now."""
+        """The number of requests at blog-service's only replica."""
         (replica,) = self.app.proxy.upstreams["blog-service"]._replicas
         return replica.in_flight
 

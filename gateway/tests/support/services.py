@@ -1,4 +1,4 @@
-"""A blog-service and a platform-service that are just enough to stand behind the gateway."""
+"""A small blog-service and platform-service for the gateway's pages and tokens."""
 
 import json
 import os

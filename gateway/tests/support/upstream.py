@@ -1,4 +1,4 @@
-"""A raw-socket upstream that records bytes, and scripts for how it behaves."""
+"""An upstream on raw sockets that records bytes, and scripts for its behaviour."""
 
 import socket
 import threading
@@ -13,7 +13,7 @@ Script = Callable[[socket.socket, bytes], None]
 
 
 class RawUpstream:
-    """Answers every request with `reply`, or as `script` does with the socket and the head."""
+    """Answers every request with `reply`, or leaves it to `script`."""
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
         self.reply = OK
@@ -69,7 +69,7 @@ class RawUpstream:
 
 
 def by_path(replies: dict[bytes, bytes]) -> Script:
-    """Answer these paths as told, all others with 200."""
+    """Answer these paths with their replies, all others with 200."""
 
     def script(sock: socket.socket, data: bytes) -> None:
         sock.sendall(replies.get(data.split(b" ")[1], OK))
@@ -109,7 +109,7 @@ def send_and_hang(data: bytes) -> Script:
 
 def hang(sock: socket.socket, _: bytes) -> None:
     """Answer nothing until the gateway closes."""
-    sock.settimeout(3 * PATIENCE)  # a test that waits for longer has failed
+    sock.settimeout(3 * PATIENCE)  # longer than any test waits
     read_all(sock)
     raise ConnectionError
 
@@ -124,7 +124,7 @@ def drip(sock: socket.socket, _: bytes) -> None:
 
 @contextmanager
 def taking_no_connection(host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
-    """A port that takes no connection and refuses none."""
+    """Yield a port that neither accepts nor refuses a connection."""
     with ExitStack() as stack:
         full = stack.enter_context(closing(socket.socket()))
         full.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

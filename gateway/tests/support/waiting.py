@@ -1,11 +1,11 @@
-"""Waiting for a condition instead of a time."""
+"""Waits for a condition, never for a time."""
 
 import time
 from collections.abc import Callable
 from typing import Any
 
-# Seconds until a test gives up: many on the slowest machine, fewer than any deadline as shipped
-# that would end the same wait, so that a test tells the one from the other.
+# Seconds until a test gives up: plenty even on a slow machine, but less than the shipped deadlines
+# of upstreams (30 s), so that a test does not take one of these for the event it waits for.
 PATIENCE = 20.0
 
 

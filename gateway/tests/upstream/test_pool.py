@@ -59,7 +59,7 @@ def test_5000_cancelled_requests_leave_the_pool_whole(
 
 def cancel_many(running: Running, upstream: RawUpstream, times: int) -> None:
     def script(sock: socket.socket, _: bytes) -> None:
-        time.sleep(0.015)  # for some clients too late
+        time.sleep(0.015)  # too late for some of the clients
         sock.sendall(OK)
 
     upstream.script = script

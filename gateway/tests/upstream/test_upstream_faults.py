@@ -81,5 +81,5 @@ def test_an_upstream_that_dies_in_mid_body_breaks_the_clients_connection(
         except ConnectionResetError:
             ended_by = ConnectionResetError
     if b"content-length: 100" not in head and b"chunked" not in head:
-        assert ended_by is ConnectionResetError  # nothing else would tell
+        assert ended_by is ConnectionResetError  # the framing cannot show that the body is cut
     assert not rest.endswith(b"0\r\n\r\n")

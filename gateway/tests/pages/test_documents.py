@@ -97,7 +97,7 @@ def test_a_document_that_cannot_be_merged_does_not_replace_the_last_one(
 def test_a_document_that_trickles_in_is_not_waited_for(
     gateway: Start, upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "TIMEOUT", 0.3)
+    monkeypatch.setattr(fetch, "TIMEOUT", 1.0)
     upstream.script = drip
     running = gateway(upstream.url)
     answer = running.get("/openapi.json")

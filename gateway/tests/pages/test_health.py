@@ -55,7 +55,7 @@ def test_a_service_whose_readiness_is_garbled_is_down(
 def test_a_service_whose_readiness_trickles_in_is_down(
     gateway: Start, upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "TIMEOUT", 0.3)
+    monkeypatch.setattr(fetch, "TIMEOUT", 1.0)
     upstream.script = drip
     running = gateway(upstream.url)
     assert running.get("/readyz").status == 503

@@ -304,7 +304,7 @@ def test_an_answer_without_keys_changes_nothing(
 def test_keys_that_trickle_in_are_not_waited_for(
     gateway: Start, upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tokens, "FETCH_TIMEOUT", 0.3)
+    monkeypatch.setattr(tokens, "FETCH_TIMEOUT", 1.0)
     upstream.script = drip
     running = gateway(upstream.url, limits={"posts": {"writes": "signed-in"}})
     field = b"Authorization: " + bearer(SigningKey().token())

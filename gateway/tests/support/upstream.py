@@ -116,10 +116,10 @@ def hang(sock: socket.socket, _: bytes) -> None:
 
 def drip(sock: socket.socket, _: bytes) -> None:
     """Answer a byte at a time, each soon after the one before, for longer than a test waits."""
-    sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-    for _byte in range(1000):
+    sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n")
+    for _byte in range(10_000):
         sock.sendall(b" ")
-        time.sleep(0.1)
+        time.sleep(0.01)
 
 
 @contextmanager

@@ -26,10 +26,7 @@ def test_a_client_that_goes_away_ends_its_request_upstream(
         if answered:
             sock.sendall(CHUNKED + b"2\r\nok\r\n")
         asked.set()
-        with suppress(ConnectionError):
-            sock.recv(1)
-        ended.set()
-        raise ConnectionError
+        wait_for_the_end(sock, ended)
 
     raw.script = script
     with gateway.connect() as sock:
@@ -46,17 +43,19 @@ def test_a_client_that_goes_away_ends_its_pipelined_requests(pair: Pair) -> None
     gateway, raw = pair
     ended = threading.Event()
 
-    def script(sock: socket.socket, _: bytes) -> None:
-        with suppress(ConnectionError):
-            sock.recv(1)
-        ended.set()
-        raise ConnectionError
-
-    raw.script = script
+    raw.script = lambda sock, _: wait_for_the_end(sock, ended)
     with gateway.connect() as sock:
         sock.sendall(GET * 2)
         eventually(lambda: raw.requests)
     assert ended.wait(PATIENCE)
+
+
+def wait_for_the_end(sock: socket.socket, ended: threading.Event) -> None:
+    """Set the event when the gateway closes the connection."""
+    with suppress(ConnectionError):
+        sock.recv(1)
+    ended.set()
+    raise ConnectionError
 
 
 def test_a_client_that_goes_away_ends_its_upload(gateway: Start, upstream: RawUpstream) -> None:

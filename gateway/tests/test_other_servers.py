@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -9,18 +10,24 @@ import pytest
 from support.gateway import routes_file
 from support.services import served
 from support.upstream import RawUpstream, hang
+from support.waiting import PATIENCE
 from support.wire import OK
 
 from gateway.config import Settings
 from gateway.main import create_app
 
 
+@contextmanager
+def gateway_at(upstream: RawUpstream, folder: Path, **deadlines: float) -> Iterator[httpx.Client]:
+    routes = routes_file(folder, upstream.url, upstream.url, defaults=deadlines)
+    app = create_app(Settings(routes_file=routes, rate_limit="off"))
+    with served(app) as server, httpx.Client(base_url=server.url, timeout=PATIENCE) as client:
+        yield client
+
+
 @pytest.fixture
 def client(tmp_path: Path, upstream: RawUpstream) -> Iterator[httpx.Client]:
-    impatient = {"first_byte_timeout": 0.3}
-    routes = routes_file(tmp_path, upstream.url, upstream.url, defaults=impatient)
-    app = create_app(Settings(routes_file=routes, rate_limit="off"))
-    with served(app) as server, httpx.Client(base_url=server.url) as client:
+    with gateway_at(upstream, tmp_path) as client:
         yield client
 
 
@@ -41,11 +48,10 @@ def test_it_shows_pages_and_answers_with_problems(client: httpx.Client) -> None:
     assert len(answer.headers.get_list("x-request-id")) == 1
 
 
-def test_it_enforces_the_deadlines_of_upstreams(
-    client: httpx.Client, upstream: RawUpstream
-) -> None:
+def test_it_enforces_the_deadlines_of_upstreams(tmp_path: Path, upstream: RawUpstream) -> None:
     upstream.script = hang
-    assert client.get("/posts").status_code == 504
+    with gateway_at(upstream, tmp_path, first_byte_timeout=0.3) as client:
+        assert client.get("/posts").status_code == 504
 
 
 def test_it_says_that_clients_are_not_limited(

@@ -1,7 +1,7 @@
 """The internals of uvicorn that the gateway's client side leans on.
 
-pyproject.toml admits the one minor version of uvicorn that was tried. Whoever raises it learns
-here what is missing or has changed, by name.
+pyproject.toml admits the one minor version of uvicorn that was tried. When it is raised, these
+tests name everything that is missing or has changed.
 """
 
 import asyncio

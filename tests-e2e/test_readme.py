@@ -1,4 +1,4 @@
-r"""The tour in README.md works as printed, and its limits are those of the gateway.
+r"""The tour in README.md works as printed, and the table of limits is that of the gateway.
 
 Each ```sh block below a line `<!-- tour -->` is part of it; all run in order, in one bash that
 stops at the first error. A line `#> text` promises that the text is in the output, after what was
@@ -17,6 +17,7 @@ from support.deployment import PATIENCE, ROOT, Deployment, Foreign
 BLOCK = re.compile(r"^<!-- tour -->\n+```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LIMITS = re.compile(r"^<!-- limits -->\n+((?:\|.*\n)+)", re.MULTILINE)
 README = ROOT / "README.md"
+CONFIGURATION = ROOT / "docs" / "configuration.md"
 ROUTES = ROOT / "gateway" / "gateway" / "routes.toml"
 
 
@@ -65,7 +66,7 @@ def limits_as_shipped() -> dict[str, str]:
 
 def test_the_table_of_limits_lists_each_with_its_default() -> None:
     told: dict[str, str] = {}
-    [found] = LIMITS.findall(README.read_text())
+    [found] = LIMITS.findall(CONFIGURATION.read_text())
     for row in found.splitlines()[2:]:
         _, names, defaults, meaning, _ = row.split("|")
         told |= dict(zip(re.findall(r"`(.+?)`", names), defaults.strip().split(", "), strict=True))

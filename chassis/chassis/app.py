@@ -5,12 +5,16 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import iter_route_contexts
+from fastapi.telemetry import TelemetryConfig
 
 from chassis import __version__, health
 from chassis.database import add_database_handlers
 from chassis.logs import AccessLog
 from chassis.middleware import RequestMiddleware
 from chassis.problems import PROBLEM_RESPONSES, add_problem_handlers
+
+# FastAPI would look for a provider of telemetry at each step of each request.
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -33,6 +37,7 @@ def make_app(part: str, lifespan: Lifespan, *routers: APIRouter) -> FastAPI:
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
+        telemetry=NO_TELEMETRY,
     )
     app.state.draining = False
     app.add_middleware(RequestMiddleware, collections=_collections(routers), log=log)

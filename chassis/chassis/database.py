@@ -27,7 +27,7 @@ PATIENCE = 10  # seconds until a request that the database keeps waiting is answ
 
 
 class MakeEngine(Protocol):
-    """What makes an engine of so many connections, for snapshots or for transactions that write."""
+    """A function that makes an engine, for snapshots or for transactions that write."""
 
     def __call__(self, *, connections: int, read_only: bool) -> Engine:
         """Return the engine."""

@@ -9,7 +9,7 @@ from conftest import BLOG
 
 from blog_service.config import PART, Settings
 from chassis.settings import load_settings
-from chassis_testing.running import find_url
+from chassis_testing.running import find_url, finish
 
 
 @pytest.mark.parametrize(
@@ -30,9 +30,11 @@ def test_a_database_that_is_no_writable_sqlite_file_is_one_sentence(
 
 def test_without_settings_the_database_is_a_file_in_the_folder(tmp_path: Path) -> None:
     assert Settings().port == 8001
-    with BLOG.process(tmp_path) as (_, url):
+    with BLOG.process(tmp_path) as (running, url):
         assert httpx.get(f"{url}/readyz", trust_env=False).status_code == 200
         assert httpx.post(f"{url}/posts", json={"title": "x"}, trust_env=False).status_code == 201
+        running.terminate()
+        finish(running)
     assert (tmp_path / "blog.db").exists()
 
 

@@ -105,6 +105,7 @@ def test_a_file_that_is_no_database_is_503_for_readiness_while_the_process_lives
 def test_a_starter_on_a_new_file_waits_for_another(tmp_path: Path) -> None:
     file = tmp_path / "new.db"
     database = sample.make_database(sample.Settings(database_url=f"sqlite:///{file}"))
+    _on_connect(database.engine, "PRAGMA busy_timeout = 100000")
     driver: Any = database.engine.dialect.loaded_dbapi
     with closing(driver.connect(file, isolation_level=None)) as other, ThreadPoolExecutor() as pool:
         other.execute("BEGIN IMMEDIATE")

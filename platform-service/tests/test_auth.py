@@ -1,4 +1,4 @@
-"""Signing in: the form, the token it gives, and what tells nothing."""
+"""Signing in: the form, the token, and answers that tell nothing of an account."""
 
 import time
 

@@ -76,7 +76,7 @@ def test_a_user_who_is_signed_in_sees_every_user(
 
 
 @pytest.mark.parametrize("path", ["/users/", "/users", "/users/me", "/users/1", "/users/999"])
-def test_who_is_not_signed_in_sees_no_user(client: httpx.Client, ann: User, path: str) -> None:
+def test_no_user_is_shown_without_a_token(client: httpx.Client, ann: User, path: str) -> None:
     assert ann
     answer = client.get(path)
     assert_problem(answer, 401)

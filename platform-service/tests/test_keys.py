@@ -1,4 +1,4 @@
-"""Signing in, tokens, and the keys that verify them."""
+"""Tokens: the keys that sign and verify them, and who is refused."""
 
 import base64
 import hashlib
@@ -194,7 +194,9 @@ def test_a_forged_token_is_refused(
 
 
 @pytest.mark.parametrize("value", ["Bearer", "Basic YW5uOnB3", "Token x", "x", ""])
-def test_what_is_no_bearer_token_signs_nobody_in(client: httpx.Client, value: str) -> None:
+def test_another_authorization_than_a_bearer_token_is_refused(
+    client: httpx.Client, value: str
+) -> None:
     assert_problem(client.get("/users/me", headers={"Authorization": value}), 401)
 
 

@@ -77,7 +77,7 @@ def test_signing_in_sends_one(client: httpx.Client, ann: User, statements: State
     assert len(statements) == 1, statements
 
 
-def test_what_is_refused_without_a_token_sends_none(
+def test_a_request_refused_without_a_token_sends_none(
     client: httpx.Client, statements: Statements
 ) -> None:
     client.get("/articles/x")

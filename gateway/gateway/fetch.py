@@ -54,7 +54,7 @@ async def fetch_from_each(
 
 
 class Shared(Generic[T]):
-    """A coroutine function's result, kept for a while and shared by all who ask meanwhile."""
+    """The result of a coroutine function, kept for a while and shared by all callers."""
 
     def __init__(self, work: Callable[[], Awaitable[T]], max_age: float) -> None:
         self._work = work
@@ -63,7 +63,7 @@ class Shared(Generic[T]):
         self._task: asyncio.Task[T] | None = None
 
     async def __call__(self) -> T:
-        """Return the result. The work goes on for others if one of those who wait is cancelled."""
+        """Return the result. A caller that is cancelled does not stop the work for the others."""
         is_old = time.monotonic() >= self._expires_at
         if self._task is None or (self._task.done() and is_old):
             self._task = asyncio.create_task(self._run())

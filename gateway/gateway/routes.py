@@ -23,7 +23,7 @@ class Table(BaseModel, extra="forbid", frozen=True):
 
 
 class UpstreamLimits(Table):
-    """A service behind the gateway and what it is asked for; its name may have many addresses."""
+    """A service behind the gateway and its limits. Its name may resolve to several replicas."""
 
     # A string with a slash at its end, where the path begins.
     url: Annotated[HttpUrl, AfterValidator(str), Field(pattern=r"^http://[^/?#@]+/$")]

@@ -85,7 +85,7 @@ def _renamed(document: Document, names: Mapping[str, str]) -> Document:
 
 
 def _complete(item: Document, route: Route) -> None:
-    """Add to each operation of a path who may call it and what its errors look like."""
+    """Add the gateway's rule for writes and the schema of errors to each operation of a path."""
     for method in [it for it in item if it.upper() in METHODS]:
         operation = item[method]
         needs_token = route.needs_token(method.upper())

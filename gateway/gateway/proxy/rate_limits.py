@@ -75,7 +75,7 @@ class SharedStore:
                 _, count, milliseconds = await window.execute()
             return count, milliseconds / 1000
         except (RedisError, TimeoutError, OSError) as error:
-            if time.monotonic() >= self._resume_at:  # one line for all who waited
+            if time.monotonic() >= self._resume_at:  # one line for all requests that waited
                 logger.warning("the store of rate limits does not answer: %s", type(error).__name__)
             self._resume_at = time.monotonic() + STORE_PAUSE
             return None

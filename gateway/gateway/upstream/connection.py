@@ -127,7 +127,7 @@ class UpstreamConnection(asyncio.Protocol):
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             if not waiter.done():
-                self._due = inf  # there was progress; whoever waits on sets a new deadline
+                self._due = inf  # there was progress: a method that waits on sets a new deadline
                 waiter.set_result(None)
 
     # The life of the connection.

@@ -52,7 +52,7 @@ class Upstream:
     async def connect(self, avoided: Replica | None = None) -> tuple[Replica, UpstreamConnection]:
         """Return a connection to the least busy replica; release() must follow.
 
-        If that replica refuses, the name is resolved anew and one other replica is tried. With
+        If that replica refuses, the name is resolved again and one other replica is tried. With
         `avoided`, a replica that lost the request, the connection is always a new one.
         """
         if replica := self._choose(avoided):

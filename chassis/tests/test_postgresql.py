@@ -65,6 +65,6 @@ def test_a_statement_that_takes_too_long_is_503(client: httpx.Client, database: 
     with database.engine.begin() as connection:
         connection.exec_driver_sql("LOCK TABLE notes")
         assert_problem(client.get("/notes/"), 503)
-    event.remove(database.engine, "connect", hurry)
-    database.engine.dispose()
+    event.remove(database.snapshots, "connect", hurry)
+    database.snapshots.dispose()
     assert client.get("/notes/").status_code == 200

@@ -66,7 +66,8 @@ class Cycle(RequestResponseCycle):
             body = b""
         elif self._is_chunked:
             body = chunk(body, is_last=is_last)
-        self.transport.write(self._head + body)
+        if not self.transport.is_closing():  # else uvloop raises, for a client that has just left
+            self.transport.write(self._head + body)
         self._head = b""
         if is_last:
             self.response_complete = True

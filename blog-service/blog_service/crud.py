@@ -1,6 +1,6 @@
 """All database logic. Nothing here commits: the transaction ends where the route ends."""
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from blog_service.models import Post
@@ -14,18 +14,12 @@ posts = Post.__table__
 
 def list_posts(db: Session, page: PostPage) -> list[Row]:
     """Return the posts of the page by ascending id, and one more if there are more."""
-    query = select(posts)
-    if page.published is not None:
-        query = query.where(posts.c.published == page.published)
-    return fetch_page(db, query, posts.c.id, page)
+    return fetch_page(db, select(posts).where(*_filters(page)), posts.c.id, page)
 
 
 def count_posts(db: Session, page: PostPage) -> int:
     """Return how many posts the filter selects, whatever the page."""
-    query = select(func.count(Post.id))
-    if page.published is not None:
-        query = query.where(Post.published == page.published)
-    return db.scalars(query).one()
+    return db.scalars(select(func.count(posts.c.id)).where(*_filters(page))).one()
 
 
 def get_post(db: Session, post_id: int) -> Post:
@@ -55,3 +49,7 @@ def update_post(db: Session, post_id: int, changes: PostUpdate) -> Post:
 def delete_post(db: Session, post_id: int) -> None:
     """Delete the post, or raise NotFoundError."""
     db.delete(get_post(db, post_id))
+
+
+def _filters(page: PostPage) -> list[ColumnElement[bool]]:
+    return [] if page.published is None else [posts.c.published == page.published]

@@ -20,8 +20,10 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.database = make_database(settings.database_url)
         app.state.database.create_schema(Base.metadata)
-        yield
-        app.state.database.close()
+        try:
+            yield
+        finally:
+            app.state.database.close()
 
     return make_app(PART, lifespan, posts.router)
 

@@ -6,4 +6,5 @@ from chassis.migrations import migrate
 from chassis.settings import load_settings
 
 if __name__ == "__main__":
-    migrate(PART, make_database(load_settings(Settings, PART).database_url))
+    settings = load_settings(Settings, PART)
+    migrate(PART, lambda: make_database(settings.database_url))

@@ -15,7 +15,7 @@ Body = Annotated[str, Field(max_length=BODY_LENGTH), NoNul]
 
 
 class PostPage(Page):
-    """Which part of the posts to return, and the filter."""
+    """A page of posts, and the filter."""
 
     published: bool | None = None
 

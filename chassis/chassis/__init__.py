@@ -1,3 +1,3 @@
-"""What every part of Inkwell is made of: it has no word of any resource in it."""
+"""The pieces that every part of Inkwell is made of, without a word of any resource."""
 
 __version__ = "1.1.0"

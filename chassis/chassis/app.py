@@ -25,9 +25,11 @@ def make_app(part: str, lifespan: Lifespan, *routers: APIRouter) -> FastAPI:
 
     @asynccontextmanager
     async def logged_lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with lifespan(app):
-            yield
-        log.flush()
+        try:
+            async with lifespan(app):
+                yield
+        finally:
+            log.flush()
 
     app = FastAPI(
         title=f"Inkwell {part}",
@@ -40,6 +42,7 @@ def make_app(part: str, lifespan: Lifespan, *routers: APIRouter) -> FastAPI:
         telemetry=NO_TELEMETRY,
     )
     app.state.draining = False
+    app.state.access_log = log
     app.add_middleware(RequestMiddleware, collections=_collections(routers), log=log)
     add_problem_handlers(app)
     add_database_handlers(app)

@@ -3,9 +3,10 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextvars import copy_context
 from pathlib import Path
+from threading import Lock
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from alembic import command
@@ -14,6 +15,7 @@ from alembic.script import ScriptDirectory
 from fastapi import FastAPI, Request, Response
 from sqlalchemy import Connection, Engine, MetaData, inspect, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session, sessionmaker
 
 from chassis.problems import RETRY_SOON, problem
@@ -53,13 +55,12 @@ class Database:
             ThreadPoolExecutor(readers, "reader"),
             ThreadPoolExecutor(writers, "writer"),
         )
-        self._readers, self._writers = (
-            sessionmaker(engine, expire_on_commit=False, info={"threads": threads})
-            for engine, threads in zip((self.snapshots, self.engine), self._threads, strict=True)
-        )
+        self._readers = _sessions(self.snapshots, self._threads[0])
+        self._writers = _sessions(self.engine, self._threads[1])
+        self._checking = Lock()
 
     def session(self, method: str) -> Session:
-        """Return a session for a request of this method. Only GET is sure to read alone."""
+        """Return a session for a request of this method. Only GET is certain to write nothing."""
         return self._readers() if method == "GET" else self._writers()
 
     def close(self) -> None:
@@ -77,7 +78,13 @@ class Database:
                 command.stamp(self.alembic_config(connection), "head")
 
     def check(self) -> dict[str, bool]:
-        """Return whether the database answers and whether its schema is at Alembic's head."""
+        """Return whether the database answers and whether its schema is at Alembic's head.
+
+        While one check waits for the database, all others return that it is down. They would
+        take the connections of the readers.
+        """
+        if not self._checking.acquire(blocking=False):
+            return {"database": False, "schema": False}
         try:
             with self.snapshots.connect() as connection:  # waits for no writer
                 if not inspect(connection).has_table("alembic_version"):
@@ -85,6 +92,8 @@ class Database:
                 revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
         except DBAPIError:
             return {"database": False, "schema": False}
+        finally:
+            self._checking.release()
         return {"database": True, "schema": revision == self._head}
 
     def alembic_config(self, connection: Connection | None = None) -> Config:
@@ -95,14 +104,19 @@ class Database:
         return config
 
 
+def _sessions(engine: Engine, threads: Executor) -> sessionmaker[Session]:
+    return sessionmaker(engine, expire_on_commit=False, info={"threads": threads})
+
+
 async def in_transaction(
-    db: Session, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs
+    db: Session, work: Callable[Concatenate[Session, P], T], /, *args: P.args, **kwargs: P.kwargs
 ) -> T:
     """Run `work(db, …)` in a thread, as one transaction, and return its result.
 
-    The transaction is committed when the work returns and rolled back when it raises. Until a
-    thread is free the session holds no connection. After PATIENCE seconds TimeoutError is raised:
-    the work is then skipped or, if it has begun, its result is discarded.
+    The session comes from `Database.session`. The transaction is committed when the work returns
+    and rolled back when it raises. Until a thread is free the session holds no connection. After
+    PATIENCE seconds TimeoutError is raised: the work is then skipped or, if it has begun, its
+    result is discarded.
     """
 
     def transact() -> T:
@@ -121,6 +135,7 @@ def add_database_handlers(app: FastAPI) -> None:
     app.add_exception_handler(IntegrityError, _conflict)
     app.add_exception_handler(DBAPIError, _unavailable)
     app.add_exception_handler(TimeoutError, _unavailable)
+    app.add_exception_handler(PoolTimeoutError, _unavailable)
 
 
 async def _conflict(request: Request, _error: Exception) -> Response:

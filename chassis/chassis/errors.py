@@ -1,4 +1,4 @@
-"""What can go wrong in a domain. `problems.py` turns each of these into an HTTP status."""
+"""The errors of every domain. `problems.py` turns each of them into an HTTP status."""
 
 
 class DomainError(Exception):

@@ -14,11 +14,11 @@ from chassis.logs import configure_logging
 LOCK = 7_205_759  # any number, the same for every migration of a database
 
 
-def migrate(part: str, database: Database) -> None:
+def migrate(part: str, make_database: Callable[[], Database]) -> None:
     """Bring the database to the newest schema, or end the process with one sentence."""
     configure_logging(part)
     try:
-        with closing(database), database.engine.begin() as connection:
+        with closing(make_database()) as database, database.engine.begin() as connection:
             command.upgrade(database.alembic_config(connection), "head")
     except OperationalError as error:
         reason = str(error.orig).partition("\n")[0]

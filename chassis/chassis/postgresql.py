@@ -40,7 +40,7 @@ def _set_read_only(connection: Any, _record: object) -> None:
 
 
 def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
-    """Have the pool open another connection if the server has closed this one, as a restart does.
+    """Replace a connection that the server has closed, as a restart does.
 
     Unlike SQLAlchemy's pre-ping, the look at the socket is no round trip.
     """

@@ -19,7 +19,7 @@ from chassis.errors import (
     NotFoundError,
     UnauthorizedError,
 )
-from chassis.requests import UnreadableBody
+from chassis.requests import NOT_JSON_TYPE, UnreadableBody
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ def problem(
 
 
 def add_problem_handlers(app: FastAPI) -> None:
-    """Translate every exception in one place. `database.py` adds those of a database."""
+    """Translate the exceptions of HTTP and of the domain."""
     app.add_exception_handler(DomainError, _domain_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid_request)
@@ -82,7 +82,8 @@ def internal_error(request: Request) -> Response:
 
 
 async def _domain_error(request: Request, error: Exception) -> Response:
-    status = next(STATUS_OF[kind] for kind in type(error).__mro__ if kind in STATUS_OF)
+    kinds = (kind for kind in STATUS_OF if isinstance(error, kind))
+    status = STATUS_OF[next(kinds, ConflictError)]
     headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
     return problem(request, status, str(error), headers)
 
@@ -101,7 +102,7 @@ async def _invalid_request(request: Request, error: Exception) -> Response:
     if isinstance(error.body, UnreadableBody):
         return problem(request, error.body.status, error.body.detail)
     if isinstance(error.body, bytes):  # FastAPI leaves a body of another media type unread
-        return problem(request, 415, "The body must be sent as application/json.")
+        return problem(request, 415, NOT_JSON_TYPE)
     errors = [
         {"loc": [_short(part) for part in one["loc"]], "msg": one["msg"], "type": one["type"]}
         for one in error.errors()

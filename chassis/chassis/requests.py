@@ -14,6 +14,7 @@ from starlette.datastructures import FormData
 from chassis.schemas import MAX_FIELDS, NoQuery
 
 FORM = "application/x-www-form-urlencoded"
+NOT_JSON_TYPE = "The body must be sent as application/json."
 
 
 class UnreadableBody:
@@ -43,7 +44,7 @@ class StrictRequest(Request):
         """Return the document, or an UnreadableBody."""
         body = await self.body()
         if self.media_type != "application/json":
-            return UnreadableBody(415, "The body must be sent as application/json.")
+            return UnreadableBody(415, NOT_JSON_TYPE)
         try:
             # No field is a number. As a float an integer may have any length.
             return json.loads(body.decode(), parse_constant=_refuse, parse_int=float)

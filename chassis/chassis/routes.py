@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine
 from functools import wraps
-from inspect import iscoroutinefunction
+from inspect import iscoroutinefunction, signature
 from typing import Any
 
 from fastapi import Request, Response
@@ -14,15 +14,15 @@ from chassis.requests import StrictRequest
 
 
 class Route(APIRoute):
-    """A route whose body is read strictly. One that is written with `def` is one transaction.
+    """A route whose body is read strictly. A `def` with a session, `db`, is one transaction.
 
-    Such a route has a session, `db`. It runs in a thread of the database, and its transaction is
-    over before the answer leaves: committed when it returns, rolled back when it raises. A route
-    written with `async def` runs in the event loop and must not block.
+    It runs in a thread of the database, and its transaction is over before the answer leaves:
+    committed when the route returns, rolled back when it raises. A route written with `async def`
+    runs in the event loop and must not block.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        if not iscoroutinefunction(endpoint):
+        if not iscoroutinefunction(endpoint) and "db" in signature(endpoint).parameters:
             endpoint = _one_transaction(endpoint)
         super().__init__(path, endpoint, **options)
 
@@ -37,11 +37,8 @@ class Route(APIRoute):
 
 
 def _one_transaction(endpoint: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, Any]]:
-    def work(db: Session, /, **inputs: Any) -> Any:
-        return endpoint(db=db, **inputs)
-
     @wraps(endpoint)  # FastAPI reads the endpoint's own parameters
     async def run(db: Session, **inputs: Any) -> Any:
-        return await in_transaction(db, work, **inputs)
+        return await in_transaction(db, lambda db: endpoint(db=db, **inputs))
 
     return run

@@ -33,7 +33,7 @@ NoNul = AfterValidator(_without_nul)
 
 
 class Input(BaseModel):
-    """What a client sends: a body, a form or a query."""
+    """The input of a client: a body, a form or a query."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -57,7 +57,7 @@ class NoQuery(Input):
 
 
 class Page(Input):
-    """Which part of a list to return."""
+    """A page of a list."""
 
     skip: Number = Field(default=0, ge=0, le=1_000_000)
     limit: Number = Field(default=20, ge=1, le=100)
@@ -72,6 +72,6 @@ class Page(Input):
 
 
 class Output(BaseModel):
-    """What clients see of an entity or a row."""
+    """An entity or a row as clients see it."""
 
     model_config = ConfigDict(from_attributes=True)

@@ -78,8 +78,12 @@ def serve(app: FastAPI, settings: PartSettings, part: str) -> None:
     """Run a service until a signal ends it."""
     configure_logging(part)
     spare_the_collector()
-    with suppress(KeyboardInterrupt):  # uvicorn raises it at the end, after a Ctrl-C
+    try:
         Server(app, service_config(app, settings), settings.drain_seconds).run()
+    except KeyboardInterrupt:  # uvicorn raises it at the end, after a Ctrl-C
+        pass
+    finally:
+        app.state.access_log.flush()  # a second Ctrl-C ends requests that log after the lifespan
 
 
 def service_config(app: FastAPI, settings: PartSettings) -> uvicorn.Config:

@@ -3,6 +3,7 @@
 import logging
 import sqlite3
 import time
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -31,7 +32,9 @@ def make_sqlite_engine(url: URL, *, connections: int, read_only: bool) -> Engine
     return engine
 
 
+@cache
 def _newest_sqlite() -> ModuleType:
+    """Return the newer one of Python's SQLite and pysqlite3's."""
     module: ModuleType = sqlite3
     try:
         import pysqlite3  # noqa: PLC0415 - not every platform has a wheel of it

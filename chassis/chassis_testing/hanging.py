@@ -11,7 +11,7 @@ from chassis.database import Database
 
 @contextmanager
 def hanging(database: Database) -> Iterator[None]:
-    """Let every statement wait until the end of the block."""
+    """Delay every statement until the end of the block."""
     ended = Event()
 
     def wait(*_: object) -> None:

@@ -153,6 +153,6 @@ def create_app(settings: Settings) -> FastAPI:
 if __name__ == "__main__":
     settings = load_settings(Settings, PART)
     if sys.argv[1:] == ["migrate"]:
-        migrate(PART, make_database(settings))
+        migrate(PART, lambda: make_database(settings))
     else:
         serve(create_app(settings), settings, PART)

@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ from fastapi import APIRouter
 from sqlalchemy import URL, QueuePool, event, text
 from sqlalchemy.exc import DBAPIError
 
+from chassis.app import make_app
 from chassis.database import Database
 from chassis.errors import ConflictError
 from chassis.routes import Route
@@ -209,3 +211,28 @@ def test_a_get_cannot_write(server: Server, database: Database) -> None:
         session.execute(INSERT)
     with database.session("HEAD") as session, session.begin():
         session.execute(INSERT)
+
+
+def test_an_input_may_have_any_name_and_a_route_needs_no_session(tmp_path: Path) -> None:
+    router = APIRouter(route_class=Route)
+
+    @router.get("/x/{work}")
+    def show(work: str, db: sample.Db) -> str:
+        return f"{work} {db.is_active}"
+
+    @router.get("/ping")
+    def ping() -> str:
+        return "pong"
+
+    settings = sample.Settings(database_url=f"sqlite:///{tmp_path}/x.db")
+    app = make_app("sample", sample.lifespan_of(settings), router)
+
+    async def ask() -> list[str]:
+        transport = httpx.ASGITransport(app)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://test") as client,
+        ):
+            return [(await client.get(path)).json() for path in ("/x/some", "/ping")]
+
+    assert asyncio.run(ask()) == ["some True", "pong"]

@@ -65,7 +65,7 @@ def parse_quota(text: object) -> Quota:
 
 
 class RateLimitRule(Table):
-    """How often a client may request a path, by one method or by all of them together."""
+    """A limit on how often a client may request a path, by one method or by all together."""
 
     method: str | None = None
     path: str

@@ -107,12 +107,9 @@ def count_articles(db: Session, page: ArticlePage, caller: User | None) -> int:
     return db.scalars(query).one()
 
 
-def get_article(
-    db: Session, article_id: int, caller: User | None, *, lock: bool = False
-) -> Article:
+def get_article(db: Session, article_id: int, caller: User | None) -> Article:
     """Return the article, or raise NotFoundError. Another's draft is as good as none."""
-    query = ARTICLE.with_for_update(of=Article) if lock else ARTICLE
-    article = db.scalars(query, {"article_id": article_id}).one_or_none()
+    article = db.scalars(ARTICLE, {"article_id": article_id}).one_or_none()
     if article is None or not (article.is_published or article.owner is caller):
         raise NotFoundError
     return article
@@ -140,14 +137,17 @@ def delete_article(db: Session, article_id: int, caller: User) -> None:
 
 
 def _get_own_article(db: Session, article_id: int, caller: User) -> Article:
-    article = get_article(db, article_id, caller, lock=True)
-    if article.owner is not caller:
+    """Return the article, locked until the transaction ends. Another's is not locked."""
+    query = ARTICLE.where(Article.owner_id == caller.id).with_for_update(of=Article)
+    article = db.scalars(query, {"article_id": article_id}).one_or_none()
+    if article is None:
+        get_article(db, article_id, caller)  # raises NotFoundError if there is none to be seen
         raise ForbiddenError("Only its owner may do this.")
     return article
 
 
 def _conditions(page: ArticlePage, caller: User | None) -> list[ColumnElement[bool]]:
-    """Return the conditions of a list, each combination by columns that an index has."""
+    """Return the conditions of a list."""
     conditions = [articles.c.owner_id == page.owner_id] if page.owner_id is not None else []
     own = articles.c.owner_id == caller.id if caller else false()
     if page.is_published is False:

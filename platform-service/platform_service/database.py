@@ -33,4 +33,11 @@ async def get_db(request: Request) -> Session:
     return session
 
 
+async def get_snapshot(request: Request) -> Session:
+    """Return a session that only reads, whatever the method of the request."""
+    session: Session = request.app.state.database.session("GET")
+    return session
+
+
 Db = Annotated[Session, Depends(get_db)]
+Snapshot = Annotated[Session, Depends(get_snapshot)]

@@ -1,4 +1,4 @@
-"""Who is calling. A token is verified here; `crud.get_caller` finds its user."""
+"""The caller. A token is verified here; `crud.get_caller` finds its user."""
 
 from typing import Annotated, Any
 

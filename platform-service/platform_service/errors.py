@@ -1,4 +1,4 @@
-"""What can go wrong in this domain, beside the errors of every domain in `chassis.errors`."""
+"""The errors of this domain, beside those of every domain in `chassis.errors`."""
 
 from chassis.errors import ConflictError
 

@@ -23,8 +23,10 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.database = make_database(settings.full_database_url)
         if settings.database_url.startswith("sqlite"):  # PostgreSQL is migrated by a job
             app.state.database.create_schema(Base.metadata)
-        yield
-        app.state.database.close()
+        try:
+            yield
+        finally:
+            app.state.database.close()
 
     return make_app(PART, lifespan, articles.router, users.router, auth.router)
 

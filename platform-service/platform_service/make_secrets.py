@@ -23,7 +23,7 @@ def make_secrets(password_file: Path, key_file: Path) -> None:
 
 
 def put_new_key(key_file: Path) -> None:
-    """Let a new key sign, and the one that signed until now verify what it has signed."""
+    """Put a new key first, so that it signs. The last key still verifies its tokens."""
     last, end, _ = key_file.read_text().partition(PEM_END)
     both = key_file.with_name(f"{key_file.name}.new")
     both.unlink(missing_ok=True)

@@ -6,4 +6,5 @@ from platform_service.config import PART, Settings
 from platform_service.database import make_database
 
 if __name__ == "__main__":
-    migrate(PART, make_database(load_settings(Settings, PART).full_database_url))
+    settings = load_settings(Settings, PART)
+    migrate(PART, lambda: make_database(settings.full_database_url))

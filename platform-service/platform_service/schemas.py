@@ -94,7 +94,7 @@ class TokenOut(BaseModel):
 
 
 class ArticlePage(Page):
-    """Which part of the articles to return, and the filters."""
+    """A page of articles, and the filters."""
 
     is_published: bool | None = None
     owner_id: RowId | None = None

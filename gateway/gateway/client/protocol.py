@@ -28,7 +28,7 @@ CLOSED = getattr(select, "POLLRDHUP", 0)  # without it POLLHUP reports the end, 
 
 
 class State(Enum):
-    """What the connection is doing with the newest request."""
+    """The state of a connection, by its newest request."""
 
     IDLE = auto()  # every request has its answer
     READING_HEAD = auto()  # also before the first request
@@ -44,7 +44,7 @@ DEAF = (REFUSING, LINGERING)
 
 
 class ServerState(uvicorn.server.ServerState):
-    """What the connections know of their server."""
+    """The state of the server that its connections share."""
 
     draining = False
 

@@ -133,7 +133,7 @@ class Exchange:
     # An upstream.
 
     async def _forward(self, route: Route) -> None:
-        """Have the upstream answer."""
+        """Send the request to the upstream, when there is a place for it."""
         upstream = self._proxy.upstreams[route.upstream]
         body = RequestBody(self._headers, self._receive, self._fault, route.max_body)
         gathered = b"" if body.is_empty else await body.gather()

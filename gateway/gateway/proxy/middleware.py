@@ -18,7 +18,7 @@ from gateway.upstream.pool import Upstream, tick_forever
 
 
 class Proxy:
-    """Has a request's upstream answer it, or the application inside if no route matches.
+    """Forwards a request to its upstream, or to the application inside if no route matches.
 
     Raises:
         ValueError: the URL of the rate limits' store is invalid.

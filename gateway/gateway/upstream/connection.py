@@ -24,7 +24,7 @@ TOO_SLOW = (504, "The service took too long to respond.")
 
 
 class State(Enum):
-    """How far the exchange on a connection is."""
+    """The progress of the exchange on a connection."""
 
     IDLE = auto()  # there is none
     SENDING = auto()  # a part of the request has been sent
@@ -134,7 +134,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     @property
     def is_free(self) -> bool:
-        """Whether another exchange can begin here."""
+        """True if another exchange can begin here."""
         # The next request must not be taken for the missing rest of this one. A connection that
         # holds a part of a body may have stopped reading.
         is_whole = self.state in OVER and self._request_is_sent and not self._held

@@ -50,6 +50,7 @@ METHODS: list[tuple[Callable[..., Any], list[str]]] = [
     (FlowControl.resume_reading, []),
     (uvicorn.Server.__init__, ["config"]),
     (uvicorn.Server.run, ["sockets"]),
+    (uvicorn.Server.capture_signals, []),
     (uvicorn.Server.main_loop, []),
     (uvicorn.Server.on_tick, ["counter"]),
     (uvicorn.Server.shutdown, ["sockets"]),

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event
 
-from sqlalchemy import event
+from sqlalchemy import QueuePool, event
 
 from chassis.database import Database
+from chassis_testing.waiting import until
 
 
 @contextmanager
@@ -23,3 +24,11 @@ def hanging(database: Database) -> Iterator[None]:
         yield
     finally:
         ended.set()
+        # Nothing would close a connection that comes back after the end of its pool.
+        until(lambda: connections_at_work(database) == 0, "the last statement's end")
+
+
+def connections_at_work(database: Database) -> int:
+    """Return how many connections are out of their pools."""
+    pools = [database.snapshots.pool, database.engine.pool]
+    return sum(pool.checkedout() for pool in pools if isinstance(pool, QueuePool))

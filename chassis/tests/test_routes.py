@@ -13,7 +13,7 @@ import pytest
 import sample
 from conftest import SAMPLE
 from fastapi import APIRouter
-from sqlalchemy import URL, QueuePool, event, text
+from sqlalchemy import URL, event, text
 from sqlalchemy.exc import DBAPIError
 
 from chassis.app import make_app
@@ -21,7 +21,7 @@ from chassis.database import Database
 from chassis.errors import ConflictError
 from chassis.routes import Route
 from chassis_testing.fixtures import Server, Sql, Statements
-from chassis_testing.hanging import hanging
+from chassis_testing.hanging import connections_at_work, hanging
 from chassis_testing.problem import assert_problem
 from chassis_testing.waiting import until
 
@@ -183,11 +183,6 @@ async def _ask_at_once(base_url: str, count: int) -> list[int]:
     ) as client:
         answers = await asyncio.gather(*(client.get("/notes/") for _ in range(count)))
     return [answer.status_code for answer in answers]
-
-
-def connections_at_work(database: Database) -> int:
-    pools = [database.snapshots.pool, database.engine.pool]
-    return sum(pool.checkedout() for pool in pools if isinstance(pool, QueuePool))
 
 
 def test_clients_that_hang_up_leave_the_service_well(

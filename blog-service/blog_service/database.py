@@ -24,7 +24,7 @@ def make_database(url: str) -> Database:
 
 async def get_db(request: Request) -> Session:
     """Return the session of a request. `chassis.routes` begins, ends and closes it."""
-    session: Session = request.app.state.database.session(request.method)
+    session: Session = request.app.state.database.session(request)
     return session
 
 

@@ -7,7 +7,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextvars import copy_context
 from pathlib import Path
 from threading import Lock
-from typing import Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -28,8 +28,15 @@ T = TypeVar("T")
 PATIENCE = 10  # seconds until a request that the database keeps waiting is answered with 503
 
 
+# A reader runs each statement alone, unless an execution option asks for a transaction.
+SNAPSHOT: dict[str, dict[str, Any]] = {
+    "postgresql": {"isolation_level": "REPEATABLE READ"},
+    "sqlite": {"snapshot": True},
+}
+
+
 class MakeEngine(Protocol):
-    """A function that makes an engine, for snapshots or for transactions that write."""
+    """A function that makes an engine, for statements that read or for transactions that write."""
 
     def __call__(self, *, connections: int, read_only: bool) -> Engine:
         """Return the engine."""
@@ -38,16 +45,17 @@ class MakeEngine(Protocol):
 class Database:
     """Two engines on one database, their sessions, and the threads in which these work.
 
-    `snapshots` reads: each of its transactions sees one snapshot, and no writer waits for it.
-    `engine` does everything else. Few threads work for each, since more only contend for the
-    interpreter; and no reader waits behind writers that wait for a lock. A pool has a connection
-    for each thread and one for the health check or the start, so that nothing waits in it.
+    `reader` runs each statement alone, which is one snapshot: a transaction around it would only
+    add two round trips. `engine` does everything else. Few threads work for each, since more only
+    contend for the interpreter; and no reader waits behind writers that wait for a lock. A pool
+    has a connection for each thread and one for the health check or the start, so that nothing
+    waits in it.
     """
 
     def __init__(
         self, make_engine: MakeEngine, migrations: Path, *, readers: int, writers: int
     ) -> None:
-        self.snapshots = make_engine(connections=readers + 1, read_only=True)
+        self.reader = make_engine(connections=readers + 1, read_only=True)
         self.engine = make_engine(connections=writers + 1, read_only=False)
         self.migrations = migrations
         self._head = ScriptDirectory.from_config(self.alembic_config()).get_current_head()
@@ -55,19 +63,26 @@ class Database:
             ThreadPoolExecutor(readers, "reader"),
             ThreadPoolExecutor(writers, "writer"),
         )
-        self._readers = _sessions(self.snapshots, self._threads[0])
-        self._writers = _sessions(self.engine, self._threads[1])
+        snapshot = self.reader.execution_options(**SNAPSHOT[self.reader.dialect.name])
+        self.readers = _sessions(self.reader, self._threads[0])
+        self._snapshots = _sessions(snapshot, self._threads[0])
+        self.writers = _sessions(self.engine, self._threads[1])
         self._checking = Lock()
 
-    def session(self, method: str) -> Session:
-        """Return a session for a request of this method. Only GET is certain to write nothing."""
-        return self._readers() if method == "GET" else self._writers()
+    def session(self, request: Request) -> Session:
+        """Return the session of a request. Only GET is certain to write nothing.
+
+        A request that counts has a transaction, so that the count and the page agree.
+        """
+        if request.method != "GET":
+            return self.writers()
+        return self._snapshots() if "count" in request.query_params else self.readers()
 
     def close(self) -> None:
         """Begin nothing more, and close every connection that is not at work."""
         for threads in self._threads:
             threads.shutdown(wait=False, cancel_futures=True)
-        self.snapshots.dispose()
+        self.reader.dispose()
         self.engine.dispose()
 
     def create_schema(self, metadata: MetaData) -> None:
@@ -86,7 +101,7 @@ class Database:
         if not self._checking.acquire(blocking=False):
             return {"database": False, "schema": False}
         try:
-            with self.snapshots.connect() as connection:  # waits for no writer
+            with self.reader.connect() as connection:  # waits for no writer
                 if not inspect(connection).has_table("alembic_version"):
                     return {"database": True, "schema": False}
                 revision = connection.scalar(text("SELECT version_num FROM alembic_version"))

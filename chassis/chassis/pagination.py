@@ -22,7 +22,7 @@ def fetch_page(db: Session, query: Query, key: ColumnElement[int], page: Page) -
     """
     result = db.execute(paginate(query, key, page))
     names = tuple(result.keys())
-    return [dict(zip(names, row, strict=True)) for row in result]
+    return [dict(zip(names, row, strict=True)) for row in result.all()]
 
 
 def paginate(query: Query, key: ColumnElement[int], page: Page) -> Query:

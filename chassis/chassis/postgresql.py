@@ -10,33 +10,32 @@ from sqlalchemy.exc import DisconnectionError
 CONNECT_ARGS: dict[str, Any] = {
     "connect_timeout": 2,  # seconds
     "tcp_user_timeout": 5000,  # milliseconds
-    "options": "-c timezone=UTC -c statement_timeout=5s -c idle_in_transaction_session_timeout=10s",
 }
+SETTINGS = "-c timezone=UTC -c statement_timeout=5s -c idle_in_transaction_session_timeout=10s"
 
 
 def make_postgresql_engine(
     url: URL, application_name: str, *, connections: int, read_only: bool
 ) -> Engine:
-    """Return an engine whose transactions see one snapshot, or one whose transactions may write.
+    """Return an engine whose transactions may write, or one that runs each statement alone.
 
     It replaces connections that the server has closed.
     """
     engine = create_engine(
         url,
-        isolation_level="REPEATABLE READ" if read_only else "READ COMMITTED",
+        isolation_level="AUTOCOMMIT" if read_only else "READ COMMITTED",
         pool_size=connections,
         max_overflow=0,
         hide_parameters=True,
-        connect_args={**CONNECT_ARGS, "application_name": application_name},
+        connect_args=_connect_args(application_name, read_only=read_only),
     )
     event.listen(engine, "checkout", _refuse_closed)
-    if read_only:
-        event.listen(engine, "connect", _set_read_only)
     return engine
 
 
-def _set_read_only(connection: Any, _record: object) -> None:
-    connection.readonly = True
+def _connect_args(application_name: str, *, read_only: bool) -> dict[str, Any]:
+    options = f"{SETTINGS} -c default_transaction_read_only=on" if read_only else SETTINGS
+    return {**CONNECT_ARGS, "application_name": application_name, "options": options}
 
 
 def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:

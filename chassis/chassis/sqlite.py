@@ -17,7 +17,7 @@ WAL_SECONDS = 5
 
 
 def make_sqlite_engine(url: URL, *, connections: int, read_only: bool) -> Engine:
-    """Return an engine whose transactions see one snapshot, or one whose transactions may write."""
+    """Return an engine whose transactions may write, or one that runs each statement alone."""
     engine = create_engine(
         url,
         module=_newest_sqlite(),
@@ -78,8 +78,8 @@ def _enter_wal_mode(connection: Any) -> None:
 
 
 def _begin_snapshot(connection: Connection) -> None:
-    driver: Any = connection.connection.driver_connection
-    driver.execute("BEGIN")  # it takes no lock, so that SQLAlchemy need not see it fail
+    if connection.get_execution_options().get("snapshot"):
+        connection.exec_driver_sql("BEGIN")
 
 
 def _begin_immediate(connection: Connection) -> None:

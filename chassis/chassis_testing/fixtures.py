@@ -153,7 +153,7 @@ def sql(database: Database) -> Sql:
 @pytest.fixture
 def statements(database: Database) -> Statements:
     """Every SQL statement from now on with its values, but for those that begin a transaction."""
-    return recorded(database.snapshots, database.engine)
+    return recorded(database.reader, database.engine)
 
 
 def recorded(*engines: Engine) -> Statements:

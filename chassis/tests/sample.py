@@ -85,7 +85,7 @@ def make_database(settings: Settings) -> Database:
 
 
 async def get_db(request: Request) -> Session:
-    session: Session = request.app.state.database.session(request.method)
+    session: Session = request.app.state.database.session(request)
     return session
 
 

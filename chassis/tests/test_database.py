@@ -84,7 +84,7 @@ def take_away(database: Database, url: URL) -> None:
             "WHERE datname = 'inkwell_test'",
         )
     else:
-        for engine in (database.snapshots, database.engine):
+        for engine in (database.reader, database.engine):
             engine.dispose()
         file = Path(str(url.database))
         file.rename(file.with_suffix(".away"))

@@ -202,9 +202,9 @@ def test_clients_that_hang_up_leave_the_service_well(
 
 def test_a_get_cannot_write(server: Server, database: Database) -> None:
     assert server
-    with database.session("GET") as session, pytest.raises(DBAPIError, match=r"read-?only"):
+    with database.readers() as session, pytest.raises(DBAPIError, match=r"read-?only"):
         session.execute(INSERT)
-    with database.session("HEAD") as session, session.begin():
+    with database.writers() as session, session.begin():
         session.execute(INSERT)
 
 

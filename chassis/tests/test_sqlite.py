@@ -27,7 +27,7 @@ PRAGMAS = [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("b
 
 @pytest.mark.parametrize(("pragma", "value"), PRAGMAS)
 def test_every_connection_is_set_up(database: Database, pragma: str, value: object) -> None:
-    for engine in (database.snapshots, database.engine):
+    for engine in (database.reader, database.engine):
         with engine.connect() as connection:
             assert connection.scalar(text(f"PRAGMA {pragma}")) == value
 
@@ -98,7 +98,7 @@ def test_a_full_disk_is_503_and_keeps_what_was_there(
 def test_a_file_that_is_no_database_is_503_for_readiness_while_the_process_lives(
     client: httpx.Client, database: Database, database_url: URL
 ) -> None:
-    for engine in (database.snapshots, database.engine):
+    for engine in (database.reader, database.engine):
         engine.dispose()  # an open connection has a part of the files in its memory
     Path(str(database_url.database)).write_bytes(b"This is no database. " * 1000)
     assert_not_ready(client.get("/readyz"), database="down", schema="down")

@@ -35,6 +35,14 @@ ARTICLE = (
     .where(Article.id == bindparam("article_id"))
 )
 
+
+def _shown(source: FromClause) -> Select[*tuple[Any, ...]]:
+    """Return the query for what a list shows of articles."""
+    query = select(source, users.c.email.label("owner_email"))
+    return query.join(users, users.c.id == source.c.owner_id)
+
+
+SHOWN = _shown(articles)  # built once, like ARTICLE
 PUBLISHED = articles.c.is_published.is_(True)
 DRAFT = articles.c.is_published.is_(False)
 
@@ -92,13 +100,9 @@ def create_user(db: Session, email: str, hashed_password: str) -> User:
 def list_articles(db: Session, page: ArticlePage, caller: User | None) -> list[Row]:
     """Return the articles of the page by ascending id, and one more if there are more."""
     if caller and page.is_published is None and page.owner_id is None:
-        source: FromClause = _published_and_own_drafts(page, caller)
-        conditions = []
-    else:
-        source, conditions = articles, _conditions(page, caller)
-    query = select(source, users.c.email.label("owner_email")).where(*conditions)
-    query = query.join(users, users.c.id == source.c.owner_id)
-    return fetch_page(db, query, source.c.id, page)
+        source = _published_and_own_drafts(page, caller)
+        return fetch_page(db, _shown(source), source.c.id, page)
+    return fetch_page(db, SHOWN.where(*_conditions(page, caller)), articles.c.id, page)
 
 
 def count_articles(db: Session, page: ArticlePage, caller: User | None) -> int:

@@ -29,15 +29,15 @@ def make_database(url: URL) -> Database:
 
 async def get_db(request: Request) -> Session:
     """Return the session of a request. `chassis.routes` begins, ends and closes it."""
-    session: Session = request.app.state.database.session(request.method)
+    session: Session = request.app.state.database.session(request)
     return session
 
 
-async def get_snapshot(request: Request) -> Session:
+async def get_reader(request: Request) -> Session:
     """Return a session that only reads, whatever the method of the request."""
-    session: Session = request.app.state.database.session("GET")
+    session: Session = request.app.state.database.readers()
     return session
 
 
 Db = Annotated[Session, Depends(get_db)]
-Snapshot = Annotated[Session, Depends(get_snapshot)]
+ReadOnlyDb = Annotated[Session, Depends(get_reader)]

@@ -10,7 +10,7 @@ from chassis.errors import UnauthorizedError
 from chassis.requests import NO_QUERY
 from chassis.routes import Route
 from platform_service import crud
-from platform_service.database import Db, Snapshot
+from platform_service.database import Db, ReadOnlyDb
 from platform_service.dependencies import CallerId
 from platform_service.keys import TOKEN_SECONDS
 from platform_service.models import User
@@ -24,7 +24,7 @@ router = APIRouter(tags=["auth"], route_class=Route, dependencies=[NO_QUERY])
 async def create_token(
     form: Annotated[TokenRequest, Form()],
     caller_id: CallerId,
-    db: Snapshot,
+    db: ReadOnlyDb,
     request: Request,
     response: Response,
 ) -> TokenOut:

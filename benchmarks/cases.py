@@ -1,4 +1,4 @@
-"""What is asked of the services."""
+"""The requests that the services are measured with."""
 
 import json
 from dataclasses import replace
@@ -31,7 +31,7 @@ DOING_NOTHING = (Case(SYNC, "/sync/1"), Case(ASYNC, "/async/1"))
 
 
 def of_the_platform(rows: int, token: str, *, usual: bool = False) -> list[Case]:
-    """The platform's, as sent by user 1, who owns ids that are multiples of `owners`."""
+    """Return the platform's cases, sent by user 1, who owns the multiples of `owners`."""
     signed_in = {"Authorization": f"Bearer {token}"}
     own = owners(rows)
     article = json.dumps({"title": "A title", "content": WORDS, "is_published": True})
@@ -53,7 +53,7 @@ def of_the_platform(rows: int, token: str, *, usual: bool = False) -> list[Case]
 
 
 def of_the_blog(rows: int) -> list[Case]:
-    """The blog's. It asks for no token: that is the gateway's rule."""
+    """Return the blog's cases. It asks for no token: that is the gateway's rule."""
     post = json.dumps({"title": "A title", "body": WORDS, "published": True})
     changes = json.dumps({"title": "Another title"})
     return [
@@ -68,7 +68,7 @@ def of_the_blog(rows: int) -> list[Case]:
 
 
 def with_count(cases: list[Case]) -> list[Case]:
-    """The cases and, behind the list, the one that counts too."""
+    """Return the cases and, behind the list, the one that counts too."""
     first_page = next(case for case in cases if case.name == LIST)
     return [*cases, replace(first_page, name=COUNTED, path=f"{first_page.path}?count=true")]
 

@@ -30,7 +30,7 @@ class Databases:
     postgres: Postgres = field(init=False)
 
     def start(self) -> None:
-        """Raises UnavailableError where PostgreSQL cannot run."""
+        """Raise UnavailableError where PostgreSQL cannot run."""
         data.make_secrets(self.supervisor, self.folder)
         password = data.database_password(self.folder)
         self.postgres = Postgres(self.folder / "postgres", password, free_ports(1)[0])
@@ -61,7 +61,7 @@ def text_of(url: URL) -> str:
 
 
 def usual_copy(url: URL) -> URL:
-    """The same SQLite database in the journal mode that SQLite comes with."""
+    """Return the same SQLite database in the journal mode that SQLite comes with."""
     file = Path(f"{url.database}.usual")
     shutil.copy(str(url.database), file)
     connection = sqlite3.connect(file)
@@ -71,7 +71,7 @@ def usual_copy(url: URL) -> URL:
 
 
 def platform(folder: Path, url: URL) -> dict[str, str]:
-    """The platform's settings. The password of a benchmark's database may stand in the URL."""
+    """Return the platform's settings. The URL may hold the password of a benchmark's database."""
     return {
         "PLATFORM_DATABASE_URL": text_of(url),
         "PLATFORM_SIGNING_KEY_FILE": str(data.signing_key(folder)),

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 
 class Article(BaseModel):
-    """What the platform shows of an article."""
+    """An article as the platform shows it."""
 
     id: int
     title: str

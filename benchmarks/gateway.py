@@ -117,7 +117,7 @@ def started(supervisor: Supervisor, program: Program, port: int, log: Path) -> S
 
 
 def gateway(folder: Path, port: int, upstream: int) -> Program:
-    """This gateway as it is shipped, its log included, but for the height of one limit."""
+    """Run this gateway as it is shipped, its log included, but for the height of one limit."""
     return Program(
         name=OURS,
         command=[sys.executable, "-m", "gateway"],
@@ -135,7 +135,7 @@ def gateway(folder: Path, port: int, upstream: int) -> Program:
 
 
 def routes_file(folder: Path) -> Path:
-    """The routes as shipped, with a rate limit that still counts and that wrk does not reach."""
+    """Return the routes as shipped, with a rate limit that counts but that wrk does not reach."""
     shipped = (ROOT / "gateway" / "gateway" / "routes.toml").read_text()
     limits = re.sub(
         r'^limit = "\d+/minute"', 'limit = "1000000000/minute"', shipped, flags=re.MULTILINE

@@ -28,7 +28,7 @@ LISTS = {f"GET list of {size}": size + 1 for size in (20, 100)}
 
 @dataclass(frozen=True)
 class Limit:
-    """What the database alone does with the SQL of one case."""
+    """The speed of the database alone with the SQL of one case."""
 
     way: str
     case: str

@@ -1,4 +1,4 @@
-"""What the numbers were measured on."""
+"""The machine that the numbers were measured on."""
 
 import os
 import platform
@@ -18,7 +18,7 @@ PACKAGES = ("fastapi", "uvicorn", "sqlalchemy", "psycopg2-binary", "httpx", "fas
 
 
 def describe() -> dict[str, str]:
-    """The machine, the kernel and the versions, each under its name."""
+    """Return the machine, the kernel and the versions, each under its name."""
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "CPU": f"{_cpu_model()}, {os.cpu_count()} cores",
@@ -34,7 +34,7 @@ def describe() -> dict[str, str]:
 
 
 def busy() -> str:
-    """A warning when other programs are running, for they are measured too."""
+    """Return a warning if other programs are running, for they are measured too."""
     load = os.getloadavg()[0]
     if load < 1:
         return ""

@@ -61,7 +61,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Target:
-    """What is measured: a server, its requests and how many clients send them at once."""
+    """A measurement: a server, its requests and how many clients send them at once."""
 
     group: str  # of competitors that are compared and run in turns
     name: str
@@ -75,7 +75,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Sample:
-    """What one round found; CPU is of the server and, apart, of its database, per request."""
+    """The result of one round. CPU is of the server and, apart, of its database, per request."""
 
     requests_per_second: float
     p50_ms: float
@@ -99,7 +99,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is measured."""
+    """The extent of a run."""
 
     rounds: int
     seconds: int  # of a round

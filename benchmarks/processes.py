@@ -74,7 +74,7 @@ def answers(url: str) -> bool:
 
 
 def tail(log: Path, lines: int = 10) -> str:
-    """The last lines of a log."""
+    """Return the last lines of a log."""
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else ""
 
 
@@ -91,7 +91,7 @@ def cpu_seconds(pids: Sequence[int]) -> float:
 
 
 def memory_mib(pid: int) -> float:
-    """What a process and its children hold in memory (RSS)."""
+    """Return the memory of a process and its children (RSS)."""
     pages = 0
     for each in _with_children([pid]):
         with suppress(OSError):

@@ -8,7 +8,7 @@ WIDTH = 110
 
 
 class Progress:
-    """How many of how many steps are done, and which one runs."""
+    """The progress of a run: how many steps are done, and the one that runs."""
 
     def __init__(self, subject: str, steps: int) -> None:
         self._subject = subject
@@ -31,6 +31,6 @@ class Progress:
 
 
 def say(text: str) -> None:
-    """Tell of a step that has no count."""
+    """Show a step that has no count."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()

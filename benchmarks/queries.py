@@ -1,4 +1,4 @@
-"""Which SQL a request sends: read off the wire to PostgreSQL, or from SQLite's own trace."""
+"""The SQL that a request sends: read off the wire to PostgreSQL, or from SQLite's own trace."""
 
 import socket
 import sqlite3
@@ -22,7 +22,7 @@ NO_ENCRYPTION = {80877103, 80877104}  # what libpq asks for before it begins, wi
 
 @dataclass(frozen=True)
 class Queries:
-    """What one request sends: SQL statements beside BEGIN, COMMIT and ROLLBACK, and all of them.
+    """The SQL of one request: statements beside BEGIN, COMMIT and ROLLBACK, and all of them.
 
     On PostgreSQL each of all is one round trip; SQLite runs inside the process and has none.
     """
@@ -98,7 +98,7 @@ def _message(stream: BinaryIO | Any) -> tuple[bytes, bytes]:
 
 
 def trace_sqlite(module: ModuleType, file: Path) -> None:
-    """Let a driver's connections write each statement that they run into a file."""
+    """Write each statement that a driver's connections run into a file."""
     connect, output = module.connect, file.open("a", buffering=1)
 
     def write(statement: str) -> None:

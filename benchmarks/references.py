@@ -61,7 +61,7 @@ def counted(ours: Target, server: Server) -> Target:
 
 
 def of_platform(stores: Databases, url: URL, rows: int, seconds: int) -> list[Limit]:
-    """The articles' SQL through pgbench and psycopg2, or through sqlite3."""
+    """Run the articles' SQL through pgbench and psycopg2, or through sqlite3."""
     if url.get_backend_name() == "sqlite":
         return limit.bare_sqlite3(sqlite3, Path(str(url.database)), rows, seconds)
     text, found = databases.text_of(url), []
@@ -71,7 +71,7 @@ def of_platform(stores: Databases, url: URL, rows: int, seconds: int) -> list[Li
 
 
 def of_sqlite(url: URL, rows: int, seconds: int) -> list[Limit]:
-    """The posts' SQL through the driver that the blog uses."""
+    """Run the posts' SQL through the driver that the blog uses."""
     return limit.bare_sqlite3(blog_driver(), Path(str(url.database)), rows, seconds)
 
 

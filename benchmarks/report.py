@@ -29,7 +29,7 @@ Ratios are at {MAIN} clients, of the same run and the same table.
 
 
 def machine(facts: dict[str, str]) -> str:
-    """What it was measured on."""
+    """Return the section on the machine."""
     return table(["machine", ""], [[name, fact] for name, fact in facts.items()], left=2)
 
 
@@ -38,7 +38,7 @@ def how(rounds: int, seconds: int) -> str:
 
 
 def of_the_gateway(results: list[Result], memory: dict[str, float]) -> str:
-    """The gateway's section."""
+    """Return the section on the gateway."""
     found = Results(results)
     clients = sorted({result.clients for result in results})
     header = [
@@ -64,7 +64,7 @@ def of_the_gateway(results: list[Result], memory: dict[str, float]) -> str:
 
 
 def of_the_services(findings: Findings) -> str:
-    """The services' section."""
+    """Return the section on the services."""
     found = Results(findings.results)
     parts = ["## The services", SERVICES.strip()]
     for group in dict.fromkeys(result.group for result in findings.results):
@@ -115,7 +115,7 @@ def _ratios(found: Results, group: str, name: str, case: str, rows: int) -> list
 def _cells(
     found: Results, group: str, name: str, case: str, rows: int, clients: list[int]
 ) -> list[str]:
-    """Requests per second, latency and CPU, a value for each number of clients."""
+    """Return requests per second, latency and CPU, a value for each number of clients."""
     results = [found.find(group, name, case, count, rows) for count in clients]
     samples = [result.sample if result else None for result in results]
     speeds = [_speed(s.requests_per_second, s.errors) if s else "–" for s in samples]

@@ -1,4 +1,4 @@
-"""What the gateway is compared with: `python -m benchmarks.rivals NAME PORT UPSTREAM_PORT`.
+"""The gateways that ours is compared with: `python -m benchmarks.rivals NAME PORT UPSTREAM_PORT`.
 
 Each runs on uvicorn as it comes, access log included.
 """
@@ -23,7 +23,7 @@ def proxy_lib(upstream: str) -> FastAPI:
 
 
 def usual_way(upstream: str) -> FastAPI:
-    """A gateway as tutorials write it: one route that calls an httpx client."""
+    """Return a gateway as tutorials write it: one route that calls an httpx client."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

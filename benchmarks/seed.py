@@ -30,7 +30,7 @@ INSERT INTO posts (title, body, published) SELECT 'Post ' || i, :words || i, {PU
 
 
 def owners(rows: int) -> int:
-    """How many users share the articles; an odd number, so that each has drafts too."""
+    """Return how many users share the articles: an odd number, so that each has drafts too."""
     return rows // ROWS_PER_OWNER + 1
 
 

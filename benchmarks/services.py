@@ -54,7 +54,7 @@ class Findings:
 
 @dataclass(frozen=True)
 class Plan:
-    """How the service is measured at one size of its table."""
+    """A plan of measurements at one size of a table."""
 
     rows: int
     effort: Effort
@@ -139,7 +139,7 @@ def with_blog(stores: Databases, url: URL, plan: Plan, found: Findings) -> None:
 
 
 def target(group: str, name: str, server: Server, sent: Sequence[Case], plan: Plan) -> Target:
-    """What is measured of these cases under this plan."""
+    """Return the measurements of these cases under this plan."""
     if not plan.is_largest:  # a password's hash costs the same whatever the table
         sent = [case for case in sent if case.name != cases.SIGN_IN]
     if plan.plotted_only and name == OURS:
@@ -150,7 +150,7 @@ def target(group: str, name: str, server: Server, sent: Sequence[Case], plan: Pl
 
 
 def usual(supervisor: Supervisor, stores: Databases, url: URL, ours: Target, plan: Plan) -> Target:
-    """The usual way on the same rows."""
+    """Return the usual way on the same rows."""
     if ours.group == SQLITE:
         url = databases.usual_copy(url)
     settings = {"DATABASE_URL": databases.text_of(url)}

@@ -26,13 +26,13 @@ class Results:
     def speed(
         self, group: str, target: str, case: str, clients: int, rows: int = 0
     ) -> float | None:
-        """Requests per second."""
+        """Return requests per second."""
         found = self.find(group, target, case, clients, rows)
         return found.sample.requests_per_second if found else None
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    """A Markdown table whose first `left` columns are text and the others numbers."""
+    """Return a Markdown table whose first `left` columns are text and the others numbers."""
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
     rule = ["-" * width if i < left else "-" * (width - 1) + ":" for i, width in enumerate(widths)]
 
@@ -58,7 +58,7 @@ def number(value: float | None) -> str:
 
 
 def ratio(value: float | None, reference: float | None) -> float | None:
-    """How many times the reference the value is."""
+    """Return the value as a multiple of the reference."""
     return value / reference if value is not None and reference else None
 
 

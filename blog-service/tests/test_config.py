@@ -25,7 +25,7 @@ def test_a_database_that_is_no_writable_sqlite_file_is_one_sentence(
     monkeypatch.setenv("BLOG_DATABASE_URL", value)
     with pytest.raises(SystemExit) as end:
         load_settings(Settings, PART)
-    assert re.fullmatch(r"blog-service: BLOG_DATABASE_URL: [^\n]+\.", str(end.value.code))
+    assert re.fullmatch(r"blog-service: BLOG_DATABASE_URL [^\n]+\.", str(end.value.code))
 
 
 def test_without_settings_the_database_is_a_file_in_the_folder(tmp_path: Path) -> None:

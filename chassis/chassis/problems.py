@@ -73,7 +73,7 @@ def add_problem_handlers(app: FastAPI) -> None:
     """Translate the exceptions of HTTP and of the domain."""
     app.add_exception_handler(DomainError, _domain_error)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(RequestValidationError, invalid_request)
 
 
 def internal_error(request: Request) -> Response:
@@ -97,7 +97,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
     return problem(request, error.status_code, str(error.detail), error.headers)
 
 
-async def _invalid_request(request: Request, error: Exception) -> Response:
+async def invalid_request(request: Request, error: Exception) -> Response:
+    """Return the answer to a request with invalid fields, or with a body that cannot be read."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 - as above
     if isinstance(error.body, UnreadableBody):
         return problem(request, error.body.status, error.body.detail)

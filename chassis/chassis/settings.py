@@ -4,6 +4,7 @@ import sys
 from typing import TypeVar
 
 from pydantic import Field, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings
 
 S = TypeVar("S", bound=BaseSettings)
@@ -24,5 +25,13 @@ def load_settings(settings: type[S], part: str) -> S:
     except ValidationError as error:
         first = error.errors()[0]
         name = f"{settings.model_config['env_prefix']}{first['loc'][0]}".upper()
-        reason = "is missing" if first["type"] == "missing" else first["msg"]
-        sys.exit(f"{part}: {name}: {reason.removeprefix('Value error, ')}.")
+        sys.exit(f"{part}: {name}{_reason(first)}.")
+
+
+def _reason(error: ErrorDetails) -> str:
+    """Return the rest of the sentence that begins with the name of a variable."""
+    if error["type"] == "missing":
+        return " is missing"
+    if error["type"] == "value_error":  # a validator of ours continues the sentence
+        return f" {error['ctx']['error']}"
+    return f": {error['msg']}"

@@ -2,10 +2,13 @@
 
 from typing import Annotated, Any
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
 from fastapi.security import OAuth2PasswordBearer
 
+from chassis.database import in_transaction
 from chassis.errors import UnauthorizedError
+from chassis.problems import invalid_request
+from platform_service import crud
 
 _bearer = OAuth2PasswordBearer(tokenUrl="/auth/token", auto_error=False)
 
@@ -25,6 +28,18 @@ async def _get_caller_id(request: Request) -> int | None:
 
 
 CallerId = Annotated[int | None, Depends(_get_caller_id)]
+
+
+async def refuse_caller_first(request: Request, error: Exception) -> Response:
+    """Look up the caller although the request is invalid: 401 comes before 400, 415 and 422.
+
+    Raises:
+        UnauthorizedError: the token's user does not exist or is not active.
+    """
+    caller_id = await _get_caller_id(request)
+    if caller_id is not None:
+        await in_transaction(request.app.state.database.readers(), crud.get_caller, caller_id)
+    return await invalid_request(request, error)
 
 
 async def _require_caller_id(

@@ -4,11 +4,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 
 from chassis.app import make_app
 from chassis.settings import load_settings
 from platform_service.config import PART, Settings
 from platform_service.database import make_database
+from platform_service.dependencies import refuse_caller_first
 from platform_service.keys import KeySet
 from platform_service.models import Base
 from platform_service.routers import articles, auth, users
@@ -28,7 +30,9 @@ def create_app(settings: Settings) -> FastAPI:
         finally:
             app.state.database.close()
 
-    return make_app(PART, lifespan, articles.router, users.router, auth.router)
+    app = make_app(PART, lifespan, articles.router, users.router, auth.router)
+    app.add_exception_handler(RequestValidationError, refuse_caller_first)
+    return app
 
 
 def __getattr__(name: str) -> FastAPI:

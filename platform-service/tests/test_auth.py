@@ -77,6 +77,34 @@ def test_an_inactive_user_cannot_sign_in_and_their_token_stops_at_once(
 
 
 @pytest.mark.parametrize(
+    ("method", "path", "content", "media_type"),
+    [
+        ("POST", "/articles/", b"{", "application/json"),
+        ("POST", "/articles/", b"{}", "application/json"),
+        ("POST", "/articles/", b"{}", "text/plain"),
+        ("PATCH", "/articles/0", b"{}", "application/json"),
+        ("GET", "/articles/?limit=0", b"", "text/plain"),
+        ("GET", "/users/x", b"", "text/plain"),
+        ("POST", "/users/", b"", "application/json"),
+        ("POST", "/auth/token", b"", "text/plain"),
+    ],
+)
+def test_an_inactive_user_is_refused_before_an_invalid_request(
+    client: httpx.Client,
+    ann: User,
+    sql: Sql,
+    *,
+    method: str,
+    path: str,
+    content: bytes,
+    media_type: str,
+) -> None:
+    sql("UPDATE users SET is_active = false")
+    headers = {**ann.headers, "Content-Type": media_type}
+    assert_problem(client.request(method, path, content=content, headers=headers), 401)
+
+
+@pytest.mark.parametrize(
     ("content", "field"),
     [
         (b"username=a", "password"),

@@ -64,9 +64,10 @@ class Database:
             ThreadPoolExecutor(writers, "writer"),
         )
         snapshot = self.reader.execution_options(**SNAPSHOT[self.reader.dialect.name])
-        self.readers = _sessions(self.reader, self._threads[0])
-        self._snapshots = _sessions(snapshot, self._threads[0])
-        self.writers = _sessions(self.engine, self._threads[1])
+        # A session that only reads has nothing to flush, and need not look before each query.
+        self.readers = _sessions(self.reader, self._threads[0], autoflush=False)
+        self._snapshots = _sessions(snapshot, self._threads[0], autoflush=False)
+        self.writers = _sessions(self.engine, self._threads[1], autoflush=True)
         self._checking = Lock()
 
     def session(self, request: Request) -> Session:
@@ -119,8 +120,10 @@ class Database:
         return config
 
 
-def _sessions(engine: Engine, threads: Executor) -> sessionmaker[Session]:
-    return sessionmaker(engine, expire_on_commit=False, info={"threads": threads})
+def _sessions(engine: Engine, threads: Executor, *, autoflush: bool) -> sessionmaker[Session]:
+    return sessionmaker(
+        engine, autoflush=autoflush, expire_on_commit=False, info={"threads": threads}
+    )
 
 
 async def in_transaction(

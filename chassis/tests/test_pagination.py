@@ -24,7 +24,7 @@ def row(*values: object) -> Row:
 @pytest.mark.parametrize(
     ("page", "sql"),
     [
-        (Page(), "ORDER BY notes.id LIMIT 21 OFFSET 0"),
+        (Page(), "ORDER BY notes.id LIMIT 21"),
         (Page(skip=3, limit=5), "ORDER BY notes.id LIMIT 6 OFFSET 3"),
         (Page(after=7), "WHERE notes.id > 7 ORDER BY notes.id LIMIT 21"),
     ],

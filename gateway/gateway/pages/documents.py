@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from chassis import __version__
 from gateway.fetch import fetch_from_each
 from gateway.http1 import METHODS
 from gateway.routes import Route, Routes, matcher
@@ -51,6 +52,7 @@ def merge(documents: Mapping[str, Document], routes: Sequence[Route]) -> Documen
     rule for writes and the schema of its errors are added.
     """
     merged: Document = json.loads(FRAME)
+    merged["info"]["version"] = __version__
     uses = Counter(name for document in (merged, *documents.values()) for name in _names(document))
     find = matcher(routes)
     for service, document in documents.items():

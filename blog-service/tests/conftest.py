@@ -1,4 +1,4 @@
-"""What the tests know of the service. Its database is always SQLite."""
+"""The service as the tests know it. Its database is always SQLite."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the tests know of the service, and users who are signed in."""
+"""The service as the tests know it, and users who are signed in."""
 
 import asyncio
 from collections.abc import Callable

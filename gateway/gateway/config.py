@@ -1,22 +1,35 @@
 """The GATEWAY_ variables."""
 
-from ipaddress import IPv4Network, IPv6Network
+import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
-from pydantic.functional_validators import BeforeValidator
+from pydantic.functional_validators import BeforeValidator, PlainValidator
 from pydantic_settings import NoDecode
 
 from chassis.settings import PartSettings
 
 PART = "gateway"
+HOST_NAME = re.compile(r"(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9_][A-Za-z0-9._-]*")
 
 
 def _split(value: Any) -> Any:
     return list(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
 
 
+def _proxy(value: object) -> IPv4Network | IPv6Network | str:
+    """Return the network or the name of a host that a string stands for."""
+    try:
+        return ip_network(str(value))
+    except ValueError:
+        if HOST_NAME.fullmatch(str(value)):
+            return str(value)
+    raise ValueError("must hold addresses, networks or names of hosts, separated by commas")
+
+
+Proxy = Annotated[IPv4Network | IPv6Network | str, PlainValidator(_proxy)]
 Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^/\s]+)$")]
 CommaSeparated = (NoDecode, BeforeValidator(_split))
 
@@ -29,7 +42,7 @@ class Settings(PartSettings, env_prefix="GATEWAY_"):
     routes_file: Path = Path(__file__).with_name("routes.toml")
     token_issuer: str = "inkwell-platform"
     token_audience: str = "inkwell"
-    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], *CommaSeparated] = ()
+    trusted_proxies: Annotated[tuple[Proxy, ...], *CommaSeparated] = ()
     cors_origins: Annotated[tuple[Origin, ...], *CommaSeparated] = ()
     rate_limit: Literal["on", "off"] = "on"
     rate_limit_store: str = Field("memory://", pattern=r"^(memory|rediss?|unix)://")

@@ -8,10 +8,11 @@ from gateway.routes import load_routes
 
 
 def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GATEWAY_TRUSTED_PROXIES", "10.0.0.0/8, ::1,")
+    monkeypatch.setenv("GATEWAY_TRUSTED_PROXIES", "10.0.0.0/8, ::1, proxy.example,")
     monkeypatch.setenv("GATEWAY_CORS_ORIGINS", "https://a.example")
     settings = load_settings(Settings, PART)
-    assert [str(network) for network in settings.trusted_proxies] == ["10.0.0.0/8", "::1/128"]
+    trusted = [str(it) for it in settings.trusted_proxies]
+    assert trusted == ["10.0.0.0/8", "::1/128", "proxy.example"]
     assert settings.cors_origins == ("https://a.example",)
 
 
@@ -20,6 +21,8 @@ BAD_VARIABLES = [
     ("GATEWAY_PORT", "99999"),
     ("GATEWAY_RATE_LIMIT", "perhaps"),
     ("GATEWAY_TRUSTED_PROXIES", "10.0.0.0/99"),
+    ("GATEWAY_TRUSTED_PROXIES", "10.0.0.256"),
+    ("GATEWAY_TRUSTED_PROXIES", "proxy:80"),
     ("GATEWAY_ROUTES_FILE", "/nowhere.toml"),
     ("GATEWAY_BLOG_SERVICE_URL", "ftp://x"),
     ("GATEWAY_BLOG_SERVICE_URL", "https://x"),

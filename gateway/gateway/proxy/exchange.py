@@ -11,7 +11,7 @@ from chassis import logs
 from gateway.client.fault import fault_of
 from gateway.http1 import METHODS, SAFE, Headers, field_lines, values
 from gateway.problems import RETRY_SOON, Problem
-from gateway.proxy import forwarded, headers
+from gateway.proxy import headers
 from gateway.proxy.answer import Answer
 from gateway.proxy.body import RequestBody
 from gateway.proxy.paths import is_unsafe
@@ -45,8 +45,8 @@ class Exchange:
         self._id = headers.request_id(self._headers)
         logs.request_id.set(self._id.decode())
         peer = scope["client"][0] if scope["client"] else ""
-        trusted = proxy.settings.trusted_proxies
-        self._client, self._origin = forwarded.origin(self._headers, peer, scope["scheme"], trusted)
+        origin = proxy.trusted.origin(self._headers, peer, scope["scheme"])
+        self._client, self._origin = origin.client, origin.fields
         self._route = proxy.route_of(self._path)
         self._label = self._route.prefix if self._route else "gateway"
         added = [(b"x-request-id", self._id), *headers.SECURITY]
@@ -123,10 +123,11 @@ class Exchange:
     # A page of the gateway.
 
     async def _show_page(self) -> None:
-        if (b"x-forwarded-proto", b"https") in self._origin:
-            self._scope["scheme"] = "https"  # a trusted proxy says so
+        outer = dict(self._origin)  # as a trusted proxy says
+        self._scope["scheme"] = outer[b"x-forwarded-proto"].decode()
         # Pages ignore Range, as a server may: RFC 9110, section 14.2.
-        self._scope["headers"] = [field for field in self._headers if field[0] != b"range"]
+        kept = [field for field in self._headers if field[0] not in (b"range", b"host")]
+        self._scope["headers"] = [*kept, (b"host", outer[b"x-forwarded-host"])]
         RequestBody(self._headers, self._receive, self._fault, MAX_BODY)  # refuses a large body
         await self._proxy.app(self._scope, self._receive, self._answer.send_page)
 

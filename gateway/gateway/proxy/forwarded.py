@@ -1,53 +1,147 @@
 """Where a request comes from: Forwarded (RFC 7239) and the X-Forwarded fields before it."""
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import NamedTuple
 
-from gateway.http1 import Headers, values
+from gateway.http1 import Header, Headers, values
 
-NAMES = (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded")
-TOKEN = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+NAMES = (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded", b"x-real-ip")
+TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
+IS_TOKEN = re.compile(TOKEN.encode())
+# Section 4: a pair, or nothing, and what ends it. No part can match in two ways.
+PAIR = re.compile(rf'[ \t]*(?:({TOKEN})=(?:({TOKEN})|"((?:[^"\\]|\\.)*)"))?[ \t]*([;,]|\Z)')
+ESCAPED = re.compile(r"\\(.)")
+# Section 6: an address, in brackets if it is IPv6, and perhaps a port.
+NODE = re.compile(r'"?(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::(?:[0-9]{1,5}|_[A-Za-z0-9._-]+))?"?')
+MAX_FORWARDED = 4_096  # characters of a field that are parsed
+SCHEMES = ("http", "https")
+UNKNOWN = "unknown"  # section 6.2
 
 Networks = tuple[IPv4Network | IPv6Network, ...]
 
 
-def origin(headers: Headers, peer: str, scheme: str, trusted: Networks) -> tuple[str, Headers]:
-    """Return the client's address and the fields that tell it to the upstream.
+class Hop(NamedTuple):
+    """The words of one proxy about the hop before it. A word that was not said is empty."""
+
+    node: str = ""
+    proto: str = ""
+    host: str = ""
+
+
+class Origin(NamedTuple):
+    """The client's address, and the fields that tell it and the outer URL to the upstream."""
+
+    client: str
+    fields: Headers
+    is_disputed: bool  # Forwarded and X-Forwarded-For name different clients
+
+
+def origin(headers: Headers, peer: str, scheme: str, networks: Networks) -> Origin:
+    """Return the origin of a request. The networks are those of trusted proxies.
 
     The fields of a trusted proxy are extended, those of anyone else replaced.
     """
-    sent = [b""] * len(NAMES)
-    if trusted and peer and not _client(peer, trusted):
-        sent = [b", ".join(values(headers, name)) for name in NAMES]
-    return _origin(peer, scheme, b"".join(values(headers, b"host")), trusted, *sent)
+    sent: tuple[tuple[bytes, ...], ...] = ((),) * len(NAMES)
+    if networks and is_trusted(peer, networks):
+        sent = tuple(tuple(values(headers, name)) for name in NAMES)
+    return _origin(peer, scheme, b"".join(values(headers, b"host")), networks, sent)
+
+
+@lru_cache(maxsize=10_000)
+def is_trusted(node: str, networks: Networks) -> bool:
+    """Return whether a node has an address in one of the networks."""
+    address = _address(node)
+    return address is not None and any(address in network for network in networks)
 
 
 @lru_cache(maxsize=128)  # for the next request of the same client; the list is never changed
 def _origin(
-    peer: str, scheme: str, host: bytes, trusted: Networks, *sent: bytes
-) -> tuple[str, Headers]:
-    addresses, proto, hosts, elements = sent
+    peer: str,
+    scheme: str,
+    host: bytes,
+    networks: Networks,
+    sent: tuple[tuple[bytes, ...], ...],
+) -> Origin:
+    addresses, protos, hosts, elements, real_ips = sent
+    peer = str(_address(peer) or peer)
+    chain = [Hop(node) for node in _members(addresses)]
+    farthest = _farthest([hop for field in elements for hop in _hops(field)], networks)
+    clients = {_client(_farthest(chain, networks), networks), _client(farthest, networks)} - {""}
+    if is_disputed := len(clients) > 1:
+        addresses, elements, farthest = (), (), Hop()  # the client itself may have sent one of them
+    client = peer if is_disputed else "".join(clients - {UNKNOWN}) or peer
+    proto = _agreed(scheme, farthest.proto, *_members(protos)[-1:]).lower()
+    outer = _agreed(host.decode("latin-1"), farthest.host, *_members(hosts)[-1:])
+    fields = [
+        (b"x-forwarded-for", b", ".join(filter(None, (*addresses, peer.encode())))),
+        (b"x-forwarded-proto", (proto if proto in SCHEMES else scheme).encode()),
+        (b"x-forwarded-host", outer.encode("latin-1")),
+        (b"forwarded", b", ".join(filter(None, (*elements, _element(peer, host, scheme))))),
+        *[(b"x-real-ip", value) for value in real_ips],
+    ]
+    return Origin(client, fields, is_disputed)
+
+
+def _members(fields: Sequence[bytes]) -> list[str]:
+    members = (member.strip() for member in b",".join(fields).decode("latin-1").split(","))
+    return [member for member in members if member]
+
+
+def _agreed(otherwise: str, *said: str) -> str:
+    """Return what was said, unless different things were said: a client may have sent one."""
+    words = {word for word in said if word}
+    return words.pop() if len(words) == 1 else otherwise
+
+
+def _element(peer: str, host: bytes, scheme: str) -> bytes:
+    """Return what this gateway says itself about the hop before it."""
     node = b"[%b]" % peer.encode() if ":" in peer else peer.encode()
-    pairs = ((b"for", node), (b"host", host), (b"proto", scheme.encode()))
-    element = b";".join(b"%b=%b" % (name, _quoted(value)) for name, value in pairs if value)
-    chain = ", ".join(filter(None, (addresses.decode("latin-1"), peer)))
-    elements = b", ".join(filter(None, (elements, element)))
-    fields = (chain.encode("latin-1"), proto or scheme.encode(), hosts or host, elements)
-    return _client(chain, trusted) or peer, list(zip(NAMES, fields, strict=True))
+    pairs: list[Header] = [(b"for", node), (b"host", host), (b"proto", scheme.encode())]
+    return b";".join(b"%b=%b" % (name, _quoted(value)) for name, value in pairs if value)
 
 
 def _quoted(value: bytes) -> bytes:
-    return value if TOKEN.fullmatch(value) else b'"%b"' % value
+    return value if IS_TOKEN.fullmatch(value) else b'"%b"' % value
 
 
-def _client(chain: str, trusted: Networks) -> str | None:
-    """Return the last address of a list that belongs to no trusted proxy, if it is valid."""
-    for member in reversed(chain.split(",")):
-        try:
-            address = ip_address(member.strip())
-        except ValueError:
-            return None
-        if not any(address in network for network in trusted):
-            return str(address)
-    return None
+def _hops(field: bytes) -> list[Hop]:
+    """Return the elements of a Forwarded field, or one that is unknown if the field is invalid."""
+    text, position, pairs, hops = field.decode("latin-1"), 0, dict[str, str](), list[Hop]()
+    while position < len(text):
+        found = PAIR.match(text, position)
+        if not found or len(text) > MAX_FORWARDED:
+            return [Hop(UNKNOWN)]
+        position = found.end()
+        if name := found[1]:
+            pairs[name.lower()] = found[2] or ESCAPED.sub(r"\1", found[3])
+        if pairs and (found[4] == "," or position == len(text)):
+            hops.append(Hop(pairs.get("for", ""), pairs.get("proto", ""), pairs.get("host", "")))
+            pairs = {}
+    return hops
+
+
+def _farthest(hops: Sequence[Hop], networks: Networks) -> Hop:
+    """Return the hop that is farthest from here among those that trusted proxies told of."""
+    for hop in reversed(hops):
+        if not is_trusted(hop.node, networks):
+            return hop
+    return hops[0] if hops else Hop()
+
+
+def _client(hop: Hop, networks: Networks) -> str:
+    """Return the address of a hop; a trusted proxy's is none of a client."""
+    if not hop.node or is_trusted(hop.node, networks):
+        return ""
+    return str(_address(hop.node) or UNKNOWN)
+
+
+def _address(node: str) -> IPv4Address | IPv6Address | None:
+    found = NODE.fullmatch(node)
+    try:
+        address = ip_address((found[1] or found[2]) if found else node)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address

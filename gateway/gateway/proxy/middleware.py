@@ -13,6 +13,7 @@ from gateway.proxy.cors import Cors
 from gateway.proxy.exchange import Exchange
 from gateway.proxy.rate_limits import RateLimiter
 from gateway.proxy.tokens import TokenVerifier
+from gateway.proxy.trusted_proxies import TrustedProxies
 from gateway.routes import Routes, matcher
 from gateway.upstream.pool import Upstream, tick_forever
 
@@ -33,6 +34,7 @@ class Proxy:
         self.metrics = Metrics()
         self.log = AccessLog(PART)
         self.cors = Cors(settings.cors_origins)
+        self.trusted = TrustedProxies(settings.trusted_proxies)
         self.limiter = RateLimiter(settings, routes.rate_limits)
         keys_url = f"{routes.upstreams[routes.keys_from].url}.well-known/jwks.json"
         self.verifier = TokenVerifier(settings, keys_url)
@@ -49,12 +51,15 @@ class Proxy:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Look after the connections to the upstreams; at the end close everything."""
+        """Look after the upstreams and the names of proxies; at the end close everything."""
+        await self.trusted.resolve()
+        resolving = asyncio.create_task(self.trusted.resolve_forever())
         ticking = asyncio.create_task(tick_forever(self.upstreams.values()))
         try:
             yield
         finally:  # a second Ctrl-C cancels this
             ticking.cancel()
+            resolving.cancel()
             for upstream in self.upstreams.values():
                 upstream.close()
             self.log.flush()

@@ -153,13 +153,20 @@ def test_an_invalid_host_never_reaches_the_page(client: httpx.Client) -> None:
     assert "x<script>" not in client.get("/", headers={"Host": "x<script>"}).text
 
 
-def test_the_example_call_names_the_scheme_from_a_trusted_proxy(
-    gateway: Start, upstream: RawUpstream
+@pytest.mark.parametrize(
+    "fields",
+    [
+        (b"X-Forwarded-Proto: https", b"X-Forwarded-Host: outer.example"),
+        (b"Forwarded: for=192.0.2.9;proto=https;host=outer.example",),
+    ],
+)
+def test_the_example_call_names_the_outer_url_from_a_trusted_proxy(
+    gateway: Start, upstream: RawUpstream, fields: tuple[bytes, ...]
 ) -> None:
-    for trusted, scheme in (("127.0.0.1", "https"), ("192.0.2.1", "http")):
+    for trusted, url in (("127.0.0.1", "https://outer.example"), ("192.0.2.1", "http://inkwell")):
         running = gateway(upstream.url, trusted_proxies=trusted)
-        page = running.get("/", b"X-Forwarded-Proto: https").body.decode()
-        assert f"curl '{scheme}://inkwell/articles/?limit=5'" in page
+        page = running.get("/", *fields).body.decode()
+        assert f"curl '{url}/articles/?limit=5'" in page
 
 
 @pytest.fixture

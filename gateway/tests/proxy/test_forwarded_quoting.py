@@ -17,5 +17,5 @@ ELEMENTS = [
 
 @pytest.mark.parametrize(("peer", "host", "element"), ELEMENTS)
 def test_a_value_that_is_no_token_is_quoted(peer: str, host: bytes, element: bytes) -> None:
-    _, fields = origin([(b"host", host)], peer, "http", ())
-    assert dict(fields)[b"forwarded"] == element
+    found = origin([(b"host", host)], peer, "http", ())
+    assert dict(found.fields)[b"forwarded"] == element

@@ -1,0 +1,80 @@
+"""The proxies in front whose words about their clients are believed."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from socket import SOCK_STREAM
+from typing import NoReturn
+
+from gateway.http1 import Headers
+from gateway.proxy.forwarded import NAMES, Networks, Origin, is_trusted, origin
+
+logger = logging.getLogger(__name__)
+
+RESOLVE_INTERVAL = 5.0  # seconds from one resolution of the names to the next
+RESOLVE_TIMEOUT = 2.0
+MAX_REPORTS = 20  # log lines in the life of the process, so that no crowd of strangers fills it
+
+UNHEARD = (
+    "%s sends X-Forwarded-For, Forwarded or X-Real-IP and is not trusted: the fields are replaced."
+    " If it is your proxy, name it in GATEWAY_TRUSTED_PROXIES."
+)
+DISPUTED = (
+    "through the trusted proxy %s came a Forwarded and an X-Forwarded-For that name different"
+    " clients: neither is believed. Let the proxy remove the one that it does not write."
+)
+NAMELESS = "%s, named in GATEWAY_TRUSTED_PROXIES, has no address: it is not trusted until it has."
+
+
+class TrustedProxies:
+    """The networks and hosts of GATEWAY_TRUSTED_PROXIES. The addresses of a host may change."""
+
+    def __init__(self, named: Sequence[IPv4Network | IPv6Network | str]) -> None:
+        fixed = tuple(it for it in named if not isinstance(it, str))
+        self.networks: Networks = fixed
+        self._fixed = fixed
+        self._resolved: dict[str, Networks] = {it: () for it in named if isinstance(it, str)}
+        self._reports: set[tuple[str, str]] = set()
+
+    def include(self, peer: str) -> bool:
+        """Return whether an address is trusted."""
+        return bool(self.networks) and is_trusted(peer, self.networks)
+
+    def origin(self, headers: Headers, peer: str, scheme: str) -> Origin:
+        """Return the origin of a request, and log once if the fields about it are not believed."""
+        found = origin(headers, peer, scheme, self.networks)
+        if found.is_disputed:
+            self._report(DISPUTED, peer)
+        elif not dict(headers).keys().isdisjoint(NAMES) and not self.include(peer):
+            self._report(UNHEARD, peer)
+        return found
+
+    def _report(self, message: str, subject: str) -> None:
+        if (message, subject) not in self._reports and len(self._reports) < MAX_REPORTS:
+            self._reports.add((message, subject))
+            logger.warning(message, subject)
+
+    async def resolve(self) -> None:
+        """Ask for the addresses of each host. One that is not answered keeps those it had."""
+        await asyncio.gather(*map(self._resolve, self._resolved))
+        found = (network for networks in self._resolved.values() for network in networks)
+        self.networks = (*self._fixed, *found)
+
+    async def _resolve(self, name: str) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(RESOLVE_TIMEOUT):
+                found = await loop.getaddrinfo(name, None, type=SOCK_STREAM)
+        except (OSError, UnicodeError):
+            if not self._resolved[name]:
+                self._report(NAMELESS, name)
+            return
+        addresses = sorted({str(info[4][0]).partition("%")[0] for info in found})
+        self._resolved[name] = tuple(map(ip_network, addresses))
+
+    async def resolve_forever(self) -> NoReturn:
+        """Ask again from time to time."""
+        while True:
+            await asyncio.sleep(RESOLVE_INTERVAL)
+            await self.resolve()

@@ -24,6 +24,8 @@ class Metrics:
         left_out = "Times that a replica was left out until a probe succeeds"
         self.left_out = Counter("replicas_left_out", left_out, ["upstream"], **ours)
         self.limited = Counter("limited", "Requests refused by a rate limit", ["route"], **ours)
+        failures = "Times that the store of rate limits failed, so that requests were counted here"
+        self.store_failures = Counter("rate_limit_store_failures", failures, **ours)
         in_flight = Gauge("in_flight", "Requests being answered", ["route"], **ours)
         durations = Histogram(  # its _count is the number of requests
             "request_duration_seconds",

@@ -35,7 +35,7 @@ class Proxy:
         self.log = AccessLog(PART)
         self.cors = Cors(settings.cors_origins)
         self.trusted = TrustedProxies(settings.trusted_proxies)
-        self.limiter = RateLimiter(settings, routes.rate_limits)
+        self.limiter = RateLimiter(settings, routes.rate_limits, self.metrics.store_failures)
         keys_url = f"{routes.upstreams[routes.keys_from].url}.well-known/jwks.json"
         self.verifier = TokenVerifier(settings, keys_url)
         self.upstreams = {

@@ -13,8 +13,10 @@ from ipaddress import AddressValueError, IPv6Address, IPv6Network
 from math import ceil
 from urllib.parse import unquote
 
+from prometheus_client import Counter
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from gateway.config import Settings
 from gateway.http1 import Headers
@@ -25,7 +27,8 @@ logger = logging.getLogger(__name__)
 
 MAX_WINDOWS = 50_000  # about 15 MB; beyond that the oldest window is forgotten
 STORE_TIMEOUT = 0.25  # seconds that a request waits for the shared store
-STORE_PAUSE = 1.0  # seconds without limits after the shared store has not answered
+STORE_PAUSE = 1.0  # seconds until a store that failed is asked again
+REPORT_INTERVAL = 60.0  # seconds between two log lines about that
 
 
 class MemoryStore:
@@ -54,35 +57,72 @@ class MemoryStore:
 
 
 class SharedStore:
-    """Windows in a Redis or Valkey that several gateways share; a request is one round trip."""
+    """Windows in a Redis or Valkey that several gateways share; a request is one round trip.
 
-    def __init__(self, url: str) -> None:
-        self._redis = Redis.from_url(url)
-        self._resume_at = 0.0
+    While the store fails, in whatever way, requests are counted in this process, and one of them
+    a second asks the store again.
+    """
 
-    async def hit(self, key: str, period: int) -> tuple[int, float] | None:
-        """Count a request likewise, or return None if the store does not answer.
+    def __init__(self, url: str, failures: Counter) -> None:
+        # Without a wait: a request has less time than the library would let pass between two tries.
+        self._redis = Redis.from_url(url, retry=Retry(NoBackoff(), 1))
+        self._here = MemoryStore()
+        self._failures = failures
+        self._resume_at = 0.0  # 0 while the store answers
+        self._report_at = 0.0
 
-        After that it is left alone for a second.
-        """
-        if time.monotonic() < self._resume_at:
-            return None
+    async def hit(self, key: str, period: int) -> tuple[int, float]:
+        """Count a request likewise."""
+        if self._may_ask():
+            try:
+                async with asyncio.timeout(STORE_TIMEOUT):
+                    window = await self._ask(key, period)
+            except Exception as error:  # noqa: BLE001 - the library raises any on a bad answer
+                self._fail(error)
+            else:
+                self._resume_at = 0.0
+                return window
+        return await self._here.hit(key, period)
+
+    async def _ask(self, key: str, period: int) -> tuple[int, float]:
         try:
-            async with asyncio.timeout(STORE_TIMEOUT), self._redis.pipeline() as window:
+            async with self._redis.pipeline() as window:
                 window.set(key, 0, ex=period, nx=True)
                 window.incr(key)
                 window.pttl(key)
                 _, count, milliseconds = await window.execute()
-            return count, milliseconds / 1000
-        except (RedisError, TimeoutError, OSError) as error:
-            if time.monotonic() >= self._resume_at:  # one line for all requests that waited
-                logger.warning("the store of rate limits does not answer: %s", type(error).__name__)
-            self._resume_at = time.monotonic() + STORE_PAUSE
-            return None
+            return _window(count, milliseconds, period)
+        except Exception:
+            await self._redis.connection_pool.disconnect(inuse_connections=False)
+            raise
+
+    def _may_ask(self) -> bool:
+        now = time.monotonic()
+        if now < self._resume_at:
+            return False
+        if self._resume_at:
+            self._resume_at = now + STORE_PAUSE  # for all requests but this one
+        return True
+
+    def _fail(self, error: Exception) -> None:
+        now = time.monotonic()
+        self._failures.inc()
+        self._resume_at = now + STORE_PAUSE
+        if now >= self._report_at:
+            self._report_at = now + REPORT_INTERVAL
+            kind = type(error).__name__
+            logger.warning("the store of rate limits fails: %s; requests are counted here", kind)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._redis.aclose()
+
+
+def _window(count: object, milliseconds: object, period: int) -> tuple[int, float]:
+    """Return the store's window, or raise an error if it cannot be one."""
+    if isinstance(count, int) and isinstance(milliseconds, int) and min(count, milliseconds) >= 0:
+        return count, min(milliseconds / 1000, period)
+    raise ValueError
 
 
 class RateLimiter:
@@ -92,11 +132,13 @@ class RateLimiter:
         ValueError: the store's URL is invalid.
     """
 
-    def __init__(self, settings: Settings, rules: Sequence[RateLimitRule]) -> None:
+    def __init__(
+        self, settings: Settings, rules: Sequence[RateLimitRule], failures: Counter
+    ) -> None:
         self._rules = {(rule.method, _plain(rule.path)): rule for rule in rules}
         self._elsewhere = self._rules.get((None, "*"))
         url = settings.rate_limit_store
-        self._store = MemoryStore() if url.startswith("memory:") else SharedStore(url)
+        self._store = MemoryStore() if url.startswith("memory:") else SharedStore(url, failures)
 
     async def close(self) -> None:
         """Close the connections to a shared store."""
@@ -115,8 +157,7 @@ class RateLimiter:
         if rule is None:
             return []
         key = f"LIMITS:{rule.name} {counted_as(client)}"
-        window = await self._store.hit(key, rule.limit.seconds)
-        return _judge(rule, *window) if window else []
+        return _judge(rule, *await self._store.hit(key, rule.limit.seconds))
 
 
 def _judge(rule: RateLimitRule, count: int, seconds_left: float) -> Headers:

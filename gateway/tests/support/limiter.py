@@ -4,6 +4,7 @@ import asyncio
 
 from gateway.config import Settings
 from gateway.http1 import Headers
+from gateway.metrics import Metrics
 from gateway.problems import Problem
 from gateway.proxy.rate_limits import RateLimiter
 from gateway.routes import RateLimitRule, load_routes
@@ -12,7 +13,8 @@ SHIPPED = load_routes(Settings().routes_file).rate_limits
 
 
 def limiter(*rules: RateLimitRule, store: str = "memory://") -> RateLimiter:
-    return RateLimiter(Settings(rate_limit_store=store), rules or SHIPPED)
+    failures = Metrics().store_failures
+    return RateLimiter(Settings(rate_limit_store=store), rules or SHIPPED, failures)
 
 
 Answer = Headers | Problem

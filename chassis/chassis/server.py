@@ -1,11 +1,14 @@
 """The server: uvicorn, with an end that loses no request."""
 
 import asyncio
+import errno
 import gc
+import logging
 import socket
+import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import cast
 
@@ -15,6 +18,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from chassis.logs import configure_logging
 from chassis.settings import PartSettings
+
+logger = logging.getLogger(__name__)
 
 KEEP_ALIVE_SECONDS = 30  # longer than the gateway keeps an idle connection, so that it closes first
 FINISH_SECONDS = 10  # for the requests that are still in flight after draining
@@ -37,6 +42,12 @@ class Server(uvicorn.Server):
         """Serve until a signal arrives. One that arrives before the start is complete counts."""
         with self.capture_signals():
             super().run(sockets)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the application, then listen at the sockets."""
+        await super().startup(sockets)
+        for listener in sockets or []:
+            logger.info("listening at %s", url_of(listener))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drain, then stop. A second Ctrl-C skips the draining."""
@@ -78,20 +89,52 @@ def serve(app: FastAPI, settings: PartSettings, part: str) -> None:
     """Run a service until a signal ends it."""
     configure_logging(part)
     spare_the_collector()
+    server = Server(app, service_config(app), settings.drain_seconds)
     try:
-        Server(app, service_config(app, settings), settings.drain_seconds).run()
+        server.run(bind(settings.host, settings.port))
     except KeyboardInterrupt:  # uvicorn raises it at the end, after a Ctrl-C
         pass
+    except OSError as error:
+        sys.exit(f"{part}: cannot listen at port {settings.port}: {error.strerror}.")
     finally:
         app.state.access_log.flush()  # a second Ctrl-C ends requests that log after the lifespan
 
 
-def service_config(app: FastAPI, settings: PartSettings) -> uvicorn.Config:
+def bind(hosts: Sequence[str], port: int) -> list[socket.socket]:
+    """Return a socket bound to each address. None of them listens yet.
+
+    An address of a family that this machine does not have is left out, unless no other is there.
+    """
+    bound: list[socket.socket] = []
+    with ExitStack() as opened:
+        for host in hosts:
+            try:
+                new = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+            except OSError as error:
+                if error.errno != errno.EAFNOSUPPORT or (host == hosts[-1] and not bound):
+                    raise
+                continue
+            opened.enter_context(new)
+            new.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if new.family == socket.AF_INET6:  # clients by IPv4 have a socket of their own
+                new.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            new.bind((host, port))
+            port = new.getsockname()[1]  # the same one for all, also where the system chooses it
+            bound.append(new)
+        opened.pop_all()
+    return bound
+
+
+def url_of(listener: socket.socket) -> str:
+    """Return the URL of a listening socket."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def service_config(app: FastAPI) -> uvicorn.Config:
     """Return uvicorn's configuration of a service."""
     return uvicorn.Config(
         app,
-        host=settings.host,
-        port=settings.port,
         http=HttpToolsProtocol,
         ws="none",
         log_config=None,

@@ -1,19 +1,27 @@
 """Settings: read once from the environment, then passed to whatever needs them."""
 
 import sys
-from typing import TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, NoDecode
 
 S = TypeVar("S", bound=BaseSettings)
+
+
+def _split(value: Any) -> Any:
+    return list(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+
+CommaSeparated = (NoDecode, BeforeValidator(_split))
+Hosts = Annotated[tuple[str, ...], *CommaSeparated, Field(min_length=1)]
 
 
 class PartSettings(BaseSettings, frozen=True):
     """The settings that every part has. A part adds its own fields and its prefix."""
 
-    host: str = "127.0.0.1"
+    host: Hosts = ("127.0.0.1",)
     port: int = Field(default=8000, ge=0, le=65535)
     drain_seconds: float = Field(default=2, ge=0, le=60)
 

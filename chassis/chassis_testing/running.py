@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import chassis
 from chassis.server import Server, service_config
 from chassis.settings import PartSettings
 
+LISTENING = re.compile(r"(?:listening at|Uvicorn running on) (http://[^\s\"]+)")
 SECONDS = 120  # until a test gives up waiting for a process
 CHASSIS = Path(chassis.__file__).parents[1]
 
@@ -56,7 +58,7 @@ class Part:
 @contextmanager
 def serving(app: FastAPI, settings: PartSettings) -> Iterator[str]:
     """Serve in a thread, on a port that the system chooses; yield the URL once it has started."""
-    server = Server(app, service_config(app, settings), settings.drain_seconds)
+    server = Server(app, service_config(app), settings.drain_seconds)
     listener = socket.create_server(("127.0.0.1", 0))
     address = f"127.0.0.1:{listener.getsockname()[1]}"
     thread = Thread(target=server.run, args=([listener],))
@@ -88,8 +90,8 @@ def find_url(running: subprocess.Popen[str], output: IO[str] | None) -> str:
     printed = []
     for line in output:
         printed.append(line)
-        if "Uvicorn running on " in line:
-            return line.partition("Uvicorn running on ")[2].split()[0]
+        if found := LISTENING.search(line):
+            return found[1]
     raise AssertionError(f"It did not start: {printed} {running.communicate()}")
 
 

@@ -2,6 +2,7 @@
 
 import gc
 import http.client
+import re
 import signal
 import socket
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import httpx
 import pytest
 from conftest import SAMPLE
 
-from chassis.server import spare_the_collector
+from chassis.server import bind, spare_the_collector
 from chassis_testing.running import SECONDS, Part, await_url, finish
 from chassis_testing.waiting import until
 
@@ -41,9 +42,51 @@ def test_a_taken_port_stops_the_start(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         code, out, err = finish(SAMPLE.start(tmp_path, "sample", **SETTINGS, SAMPLE_PORT=port))
-    assert code != 0
-    assert "address already in use" in out + err
-    assert "Traceback" not in out + err
+    assert code == 1
+    assert err == f"sample: cannot listen at port {port}: Address already in use.\n"
+    assert "Traceback" not in out
+
+
+def test_an_address_of_another_machine_stops_the_start(tmp_path: Path) -> None:
+    code, _, err = finish(SAMPLE.start(tmp_path, "sample", **SETTINGS, SAMPLE_HOST="203.0.113.1"))
+    assert code == 1
+    assert re.fullmatch(r"sample: cannot listen at port \d+: [^\n]+\.\n", err)
+
+
+def has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+@pytest.mark.parametrize("hosts", ["127.0.0.1,::1", "0.0.0.0,::"])
+def test_it_listens_at_every_address_on_one_port(tmp_path: Path, hosts: str) -> None:
+    with SAMPLE.process(tmp_path, **SETTINGS, SAMPLE_HOST=hosts) as (_, url):
+        port = url.rpartition(":")[2]
+        for host in ("127.0.0.1", "[::1]"):
+            answer = httpx.get(f"http://{host}:{port}/readyz", trust_env=False)
+            assert answer.status_code == 200
+
+
+ABSENT_FAMILY = 12  # DECnet, which Linux has no more
+
+
+def test_an_address_of_a_family_that_is_absent_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "AF_INET6", ABSENT_FAMILY)
+    [bound] = bind(("::", "127.0.0.1", "::1"), 0)
+    with bound:
+        assert bound.getsockname()[0] == "127.0.0.1"
+
+
+def test_without_any_other_address_an_absent_family_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(socket, "AF_INET6", ABSENT_FAMILY)
+    with pytest.raises(OSError, match="not supported"):
+        bind(("::", "::1"), 0)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

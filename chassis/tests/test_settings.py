@@ -24,6 +24,7 @@ def only_the_url(monkeypatch: pytest.MonkeyPatch) -> None:
         ("SAMPLE_PORT", ""),
         ("SAMPLE_PORT", "65536"),
         ("SAMPLE_PORT", "-1"),
+        ("SAMPLE_HOST", ","),
         ("SAMPLE_DRAIN_SECONDS", "-1"),
         ("SAMPLE_DRAIN_SECONDS", "61"),
         ("SAMPLE_DRAIN_SECONDS", "nan"),
@@ -49,9 +50,10 @@ def test_a_part_has_defaults_and_takes_its_own_variables_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PORT", "1")
-    monkeypatch.setenv("SAMPLE_HOST", "::")
+    monkeypatch.setenv("SAMPLE_HOST", "127.0.0.1, ::1")
     settings = load_settings(Settings, PART)
-    assert (settings.host, settings.port, settings.drain_seconds) == ("::", 8000, 2)
+    assert (settings.port, settings.drain_seconds) == (8000, 2)
+    assert settings.host == ("127.0.0.1", "::1")
 
 
 def test_settings_cannot_change() -> None:

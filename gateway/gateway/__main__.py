@@ -1,26 +1,18 @@
 """`python -m gateway` serves until a signal ends it, or says in one sentence why it cannot."""
 
 import logging
-import socket
 import sys
-from contextlib import suppress
-
-from prometheus_client import start_http_server
+from contextlib import ExitStack, suppress
 
 from chassis.logs import configure_logging
-from chassis.server import spare_the_collector
+from chassis.server import bind, spare_the_collector
 from chassis.settings import load_settings
 from gateway.client.server import Server
 from gateway.config import PART, Settings
 from gateway.main import create_app
+from gateway.metrics import serve_metrics
 
 BACKLOG = 2048  # connections that wait to be accepted
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=BACKLOG)
 
 
 def main(settings: Settings) -> None:
@@ -29,10 +21,14 @@ def main(settings: Settings) -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)  # one line per request otherwise
     app = create_app(settings)
     server = Server(app)
-    with server.capture_signals(), listen(settings.host, settings.port) as listener:
-        start_http_server(settings.metrics_port, settings.metrics_host, app.proxy.metrics.registry)
+    with server.capture_signals(), ExitStack() as opened:
+        listeners = [opened.enter_context(it) for it in bind(settings.host, settings.port)]
+        for listener in listeners:
+            listener.listen(BACKLOG)
+        for listener in bind(settings.metrics_host, settings.metrics_port):
+            serve_metrics(listener, app.proxy.metrics.registry)
         spare_the_collector()
-        server.run([listener])
+        server.run(listeners)
 
 
 if __name__ == "__main__":

@@ -3,20 +3,15 @@
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
-from pydantic.functional_validators import BeforeValidator, PlainValidator
-from pydantic_settings import NoDecode
+from pydantic.functional_validators import PlainValidator
 
-from chassis.settings import PartSettings
+from chassis.settings import CommaSeparated, Hosts, PartSettings
 
 PART = "gateway"
 HOST_NAME = re.compile(r"(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9_][A-Za-z0-9._-]*")
-
-
-def _split(value: Any) -> Any:
-    return list(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
 
 
 def _proxy(value: object) -> IPv4Network | IPv6Network | str:
@@ -31,13 +26,12 @@ def _proxy(value: object) -> IPv4Network | IPv6Network | str:
 
 Proxy = Annotated[IPv4Network | IPv6Network | str, PlainValidator(_proxy)]
 Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^/\s]+)$")]
-CommaSeparated = (NoDecode, BeforeValidator(_split))
 
 
 class Settings(PartSettings, env_prefix="GATEWAY_"):
     """The GATEWAY_ variables. Lists are separated by commas."""
 
-    metrics_host: str = "127.0.0.1"
+    metrics_host: Hosts = ("127.0.0.1",)
     metrics_port: int = Field(9090, ge=0, le=65535)
     routes_file: Path = Path(__file__).with_name("routes.toml")
     token_issuer: str = "inkwell-platform"

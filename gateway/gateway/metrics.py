@@ -1,9 +1,13 @@
 """The metrics that Prometheus reads."""
 
+import socket
 from functools import cache
+from threading import Thread
 from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app
+from prometheus_client.exposition import ThreadingWSGIServer
 
 from gateway.http1 import METHODS
 
@@ -46,3 +50,20 @@ class Metrics:
         self._in_flight(route).dec()
         method = method if method in METHODS else "other"
         self._durations(route, upstream, method, f"{status // 100}xx").observe(seconds)
+
+
+class _Handler(WSGIRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Log nothing."""
+
+
+def serve_metrics(bound: socket.socket, registry: CollectorRegistry) -> None:
+    """Answer at a socket with the metrics, in threads that end with the process."""
+    host, port = bound.getsockname()[:2]
+    server = ThreadingWSGIServer((host, port), _Handler, bind_and_activate=False)
+    server.socket.close()
+    server.socket, server.server_name, server.server_port = bound, host, port
+    server.setup_environ()
+    server.set_app(make_wsgi_app(registry))
+    server.server_activate()
+    Thread(target=server.serve_forever, daemon=True).start()

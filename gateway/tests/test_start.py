@@ -3,8 +3,10 @@
 import socket
 from contextlib import closing
 
+import httpx
 import pytest
 from support.process import StartProcess
+from support.upstream import free_port
 
 
 @pytest.mark.parametrize(
@@ -25,3 +27,22 @@ def test_a_taken_port_stops_the_start_with_one_sentence(start: StartProcess, nam
         code, _, err = start(**{name: str(taken.getsockname()[1])}).end()
     assert code == 1
     assert len(err.splitlines()) == 1
+
+
+def has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+def test_it_and_its_metrics_listen_at_every_address(start: StartProcess) -> None:
+    both, metrics = "127.0.0.1,::1", free_port()
+    it = start(GATEWAY_HOST=both, GATEWAY_METRICS_HOST=both, GATEWAY_METRICS_PORT=str(metrics))
+    it.wait_until_up()
+    for host in ("127.0.0.1", "[::1]"):
+        assert httpx.get(f"http://{host}:{it.port}/livez").status_code == 200
+        found = httpx.get(f"http://{host}:{metrics}/metrics")
+        assert 'gateway_request_duration_seconds_count{method="GET"' in found.text

@@ -23,7 +23,7 @@ class Running:
         app = create_app(settings)
         self.app = app
         self.server = Server(app)
-        listener = socket.create_server((settings.host, settings.port), backlog=2048)
+        listener = socket.create_server(("127.0.0.1", settings.port), backlog=2048)
         self.port: int = listener.getsockname()[1]
         self._thread = threading.Thread(target=self.server.run, args=([listener],), daemon=True)
         self._thread.start()

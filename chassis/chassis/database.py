@@ -7,7 +7,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextvars import copy_context
 from pathlib import Path
 from threading import Lock
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -26,13 +26,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 PATIENCE = 10  # seconds until a request that the database keeps waiting is answered with 503
-
-
-# A reader runs each statement alone, unless an execution option asks for a transaction.
-SNAPSHOT: dict[str, dict[str, Any]] = {
-    "postgresql": {"isolation_level": "REPEATABLE READ"},
-    "sqlite": {"snapshot": True},
-}
 
 
 class MakeEngine(Protocol):
@@ -63,7 +56,7 @@ class Database:
             ThreadPoolExecutor(readers, "reader"),
             ThreadPoolExecutor(writers, "writer"),
         )
-        snapshot = self.reader.execution_options(**SNAPSHOT[self.reader.dialect.name])
+        snapshot = self.reader.execution_options(snapshot=True)  # a transaction, after all
         # A session that only reads has nothing to flush, and need not look before each query.
         self.readers = _sessions(self.reader, self._threads[0], autoflush=False)
         self._snapshots = _sessions(snapshot, self._threads[0], autoflush=False)

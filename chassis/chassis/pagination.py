@@ -1,5 +1,6 @@
 """Pages of a list, by keyset: a deep page costs what the first one costs."""
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,12 +16,19 @@ Query = Select[*tuple[Any, ...]]
 Row = dict[str, Any]
 
 
-def fetch_page(db: Session, query: Query, key: ColumnElement[int], page: Page) -> list[Row]:
+def fetch_page(
+    db: Session,
+    query: Query,
+    key: ColumnElement[int],
+    page: Page,
+    values: Mapping[str, int] | None = None,
+) -> list[Row]:
     """Return the rows of the page by ascending key, and one row more if there are more.
 
-    The rows are dicts: pydantic validates a dict several times faster than any other mapping.
+    `values` are those of the query's own parameters. The rows are dicts: pydantic validates a
+    dict several times faster than any other mapping.
     """
-    result = db.execute(paginate(query, key, page))
+    result = db.execute(paginate(query, key, page), values)
     names = tuple(result.keys())
     return [dict(zip(names, row, strict=True)) for row in result.all()]
 

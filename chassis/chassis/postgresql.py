@@ -3,7 +3,7 @@
 import select
 from typing import Any
 
-from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DisconnectionError
 
 # A database that does not answer must not hold a request for long: the answer is 503 instead.
@@ -30,6 +30,10 @@ def make_postgresql_engine(
         connect_args=_connect_args(application_name, read_only=read_only),
     )
     event.listen(engine, "checkout", _refuse_closed)
+    if read_only:
+        event.listen(engine, "begin", _begin_snapshot)
+        event.listen(engine, "commit", _end_snapshot)
+        event.listen(engine, "rollback", _end_snapshot)
     return engine
 
 
@@ -47,3 +51,16 @@ def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
     state.register(connection, getattr(select, "POLLRDHUP", 0))  # 0: only Linux has it
     if state.poll(0):
         raise DisconnectionError
+
+
+def _begin_snapshot(connection: Connection) -> None:
+    # Not by SQLAlchemy's isolation_level: to leave AUTOCOMMIT and come back, psycopg2 changes the
+    # default of the whole session, which behind a pooler is another client's next.
+    if connection.get_execution_options().get("snapshot"):
+        connection.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ")
+
+
+def _end_snapshot(connection: Connection) -> None:
+    # It has changed nothing, so that there is nothing to undo either.
+    if connection.get_execution_options().get("snapshot") and not connection.invalidated:
+        connection.exec_driver_sql("COMMIT")

@@ -161,7 +161,7 @@ def recorded(*engines: Engine) -> Statements:
     seen: Statements = []
 
     def note(_connection: object, _cursor: object, sql: str, values: Any, *_rest: object) -> None:
-        if not sql.startswith("BEGIN"):
+        if not sql.startswith(("BEGIN", "COMMIT")):
             seen.append((sql, values))
 
     for engine in engines:

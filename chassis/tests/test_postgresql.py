@@ -11,7 +11,6 @@ from chassis_testing.problem import assert_problem
 
 pytestmark = only("postgresql")
 
-READ_COMMITTED, REPEATABLE_READ = 1, 2  # as psycopg2 numbers them
 SETTINGS = {
     "timezone": "UTC",
     "statement_timeout": "5s",
@@ -28,20 +27,34 @@ def test_every_connection_is_set_up(sql: Sql, name: str, value: str) -> None:
 def test_only_a_get_that_counts_needs_a_transaction_to_see_one_snapshot(
     client: httpx.Client, database: Database
 ) -> None:
-    seen: list[int | None] = []
+    seen: list[str] = []
 
-    def look(connection: object, cursor: object, *_rest: object) -> None:
-        assert connection
-        driver = cursor.connection  # type: ignore[attr-defined]
-        seen.append(None if driver.autocommit else driver.isolation_level)
+    def look(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        seen.append(statement.partition(" ")[0])
 
-    for engine in (database.reader, database.engine):
-        event.listen(engine, "after_cursor_execute", look)
+    event.listen(database.reader, "after_cursor_execute", look)
     client.get("/notes/")
-    client.post("/notes/", json={"text": "x"})
     client.get("/notes/?count=true")
     client.get("/notes/")
-    assert seen == [None, READ_COMMITTED, REPEATABLE_READ, REPEATABLE_READ, None]
+    assert seen == ["SELECT", "BEGIN", "SELECT", "SELECT", "COMMIT", "SELECT"]
+
+
+def test_a_snapshot_whose_connection_broke_leaves_nothing_behind(
+    client: httpx.Client, database: Database, database_url: URL
+) -> None:
+    def terminate(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if "count" in statement:
+            postgres.administer(
+                database_url.set(database="postgres"),
+                "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity "
+                "WHERE application_name = 'sample'",
+            )
+
+    event.listen(database.reader, "after_cursor_execute", terminate)
+    assert_problem(client.get("/notes/?count=true"), 503)
+    event.remove(database.reader, "after_cursor_execute", terminate)
+    for _ in range(3):
+        assert client.get("/notes/?count=true").status_code == 200
 
 
 def test_a_connection_that_the_server_has_closed_is_replaced(

@@ -6,7 +6,6 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     Select,
-    Subquery,
     bindparam,
     false,
     func,
@@ -42,9 +41,25 @@ def _shown(source: FromClause) -> Select[*tuple[Any, ...]]:
     return query.join(users, users.c.id == source.c.owner_id)
 
 
-SHOWN = _shown(articles)  # built once, like ARTICLE
 PUBLISHED = articles.c.is_published.is_(True)
 DRAFT = articles.c.is_published.is_(False)
+
+
+def _first(*conditions: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+    """Return the query for as many articles as a page needs, by ascending id."""
+    rows = select(articles).where(articles.c.id > bindparam("after"), *conditions)
+    return select(rows.order_by(articles.c.id).limit(bindparam("rows")).subquery())
+
+
+# What is published, and the caller's own drafts. Each has the order of an index, so that a page
+# costs a page. A single list with OR would be sorted, or would read every draft of everybody.
+BOTH = union_all(
+    _first(PUBLISHED), _first(DRAFT, articles.c.owner_id == bindparam("caller_id"))
+).subquery()
+
+# Built once, like ARTICLE.
+SHOWN = _shown(articles)
+SHOWN_TO_CALLER = _shown(BOTH)
 
 
 def get_caller(db: Session, user_id: int) -> User:
@@ -100,8 +115,9 @@ def create_user(db: Session, email: str, hashed_password: str) -> User:
 def list_articles(db: Session, page: ArticlePage, caller: User | None) -> list[Row]:
     """Return the articles of the page by ascending id, and one more if there are more."""
     if caller and page.is_published is None and page.owner_id is None:
-        source = _published_and_own_drafts(page, caller)
-        return fetch_page(db, _shown(source), source.c.id, page)
+        rows = page.skip + page.limit + 1
+        values = {"caller_id": caller.id, "after": page.after or 0, "rows": rows}
+        return fetch_page(db, SHOWN_TO_CALLER, BOTH.c.id, page, values)
     return fetch_page(db, SHOWN.where(*_conditions(page, caller)), articles.c.id, page)
 
 
@@ -161,18 +177,3 @@ def _conditions(page: ArticlePage, caller: User | None) -> list[ColumnElement[bo
     if page.owner_id is None:
         return [or_(PUBLISHED, own)]
     return conditions if page.owner_id == caller.id else [*conditions, PUBLISHED]
-
-
-def _published_and_own_drafts(page: ArticlePage, caller: User) -> Subquery:
-    """Return both lists as one. Each has the order of an index, so that a page costs a page.
-
-    A single list with OR would be sorted, or would read every draft of everybody.
-    """
-
-    def first(*conditions: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
-        rows = select(articles).where(*conditions).order_by(articles.c.id)
-        if page.after is not None:
-            rows = rows.where(articles.c.id > page.after)
-        return select(rows.limit(page.skip + page.limit + 1).subquery())
-
-    return union_all(first(PUBLISHED), first(DRAFT, articles.c.owner_id == caller.id)).subquery()

@@ -30,7 +30,9 @@ class Cycle(RequestResponseCycle):
         self.connection = connection
 
     async def run_asgi(self, app: Any) -> None:
-        self.connection.task = asyncio.current_task()
+        if self.transport.is_closing():
+            return  # the client left before this task began
+        self.connection.running, self.connection.task = self, asyncio.current_task()
         await super().run_asgi(app)
         if self.response_started and not (self.response_complete or self.disconnected):
             self.connection.on_broken_off(is_seen=self._has_end)

@@ -64,7 +64,8 @@ class ClientConnection(HttpToolsProtocol):
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         self.limits: ClientLimits = self.app.proxy.routes.client
-        self.task: asyncio.Task[Any] | None = None  # of the request that is being answered
+        self.running: Cycle | None = None  # that of the request that is being answered
+        self.task: asyncio.Task[Any] | None = None  # and its task
         self.state = READING_HEAD
         self._fault = Fault()
         self._due = self._body_due = self._stalled_at = inf
@@ -101,9 +102,11 @@ class ClientConnection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self.cycle = None  # it refers to this object; now no reference cycle is left
+        if self.running:
+            self.running.disconnected = True  # uvicorn marks the newest request only
         if self.task:
             self.task.cancel()
+        self.cycle = self.running = None  # they refer to this object; no reference cycle is left
 
     def pause_writing(self) -> None:
         super().pause_writing()

@@ -1,9 +1,11 @@
 """Clients that go away, and clients that only close their sending side."""
 
+import gc
 import socket
 import struct
 import threading
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from support.gateway import Pair, Start
@@ -48,6 +50,56 @@ def test_a_client_that_goes_away_ends_its_pipelined_requests(pair: Pair) -> None
         sock.sendall(GET * 2)
         eventually(lambda: raw.requests)
     assert ended.wait(PATIENCE)
+
+
+def reset(sock: socket.socket) -> None:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+def complaints(caplog: pytest.LogCaptureFixture) -> list[str]:
+    gc.collect()  # a task whose exception nobody retrieves says so when it is collected
+    return [it.getMessage() for it in caplog.records if it.levelname in ("ERROR", "CRITICAL")]
+
+
+def test_a_client_that_pipelines_and_leaves_is_no_error(
+    pair: Pair, caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway, raw = pair
+    raw.script = hang
+    for number in range(2, 6):
+        sock = gateway.connect()
+        raw.requests.clear()
+        sock.sendall(GET * number)
+        eventually(lambda: raw.requests)
+        reset(sock)
+        eventually(lambda: not gateway.connections and not gateway.in_flight)
+    assert complaints(caplog) == []
+
+
+@pytest.mark.parametrize("requests", [GET, GET * 3, b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n" * 3])
+def test_a_request_that_begins_after_its_client_has_left_is_no_error(
+    pair: Pair,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    requests: bytes,
+) -> None:
+    gateway, raw = pair
+    begun = threading.Event()
+    begin = protocol.ClientConnection._start_asgi_task
+
+    def begin_late(self: Any, cycle: Any, app: Any) -> None:
+        self.transport.abort()
+        self.loop.call_later(0.01, begin, self, cycle, app)
+        self.loop.call_later(0.02, begun.set)
+
+    monkeypatch.setattr(protocol.ClientConnection, "_start_asgi_task", begin_late)
+    with gateway.connect() as sock:
+        sock.sendall(requests)
+        assert begun.wait(PATIENCE)
+    eventually(lambda: not gateway.connections and not gateway.server.server_state.tasks)
+    assert complaints(caplog) == []
+    assert raw.requests == []
 
 
 def wait_for_the_end(sock: socket.socket, ended: threading.Event) -> None:

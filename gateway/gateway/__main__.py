@@ -1,6 +1,7 @@
 """`python -m gateway` serves until a signal ends it, or says in one sentence why it cannot."""
 
 import logging
+import resource
 import sys
 from contextlib import ExitStack, suppress
 
@@ -15,10 +16,18 @@ from gateway.metrics import serve_metrics
 BACKLOG = 2048  # connections that wait to be accepted
 
 
+def allow_many_files() -> None:
+    """Raise the limit of open files as far as the system lets: each connection is one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # some systems have another limit still
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def main(settings: Settings) -> None:
     """Serve until a signal arrives. The signals are caught before the ports are open."""
     configure_logging(PART, settings.log_level)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # one line per request otherwise
+    allow_many_files()
     app = create_app(settings)
     server = Server(app)
     with server.capture_signals(), ExitStack() as opened:

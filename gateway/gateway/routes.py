@@ -13,6 +13,7 @@ from pydantic.functional_validators import AfterValidator, PlainValidator
 
 from gateway.http1 import SAFE
 
+HEALTH = frozenset((b"/livez", b"/readyz"))  # the gateway's own; neither limited nor counted
 MAX_BODY = 2 * 1024 * 1024  # bytes, unless the file says otherwise
 SECONDS = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
 QUOTA = re.compile(rf"([1-9][0-9]{{0,8}})/({'|'.join(SECONDS)})")
@@ -81,6 +82,7 @@ class ClientLimits(Table):
     """Limits of the clients' connections."""
 
     max_connections: PositiveInt = 1_024
+    max_connections_per_client: PositiveInt = 512
     max_target: PositiveInt = 8_192
     max_headers: PositiveInt = 100
     max_header_bytes: PositiveInt = 32_768

@@ -4,6 +4,7 @@
 import asyncio
 import select
 import struct
+from collections import Counter
 from enum import Enum, auto
 from math import inf
 from socket import SO_LINGER, SOL_SOCKET
@@ -19,10 +20,13 @@ from gateway.client.fault import EXTENSION, Fault
 from gateway.client.head import check_fields, origin_form
 from gateway.http1 import field_lines
 from gateway.problems import RETRY_SOON, Problem
-from gateway.routes import ClientLimits
+from gateway.proxy.rate_limits import counted_as
+from gateway.routes import HEALTH, ClientLimits
 
 LINGER = 3.0  # seconds in which a client may finish what it sends: RFC 9112, section 9.6
 HALF_CLOSED = 0.05  # seconds for the answer to a client that ended its side: it may have left
+ROOM = 2  # times a limit of connections: those beyond the limit are told why, any more are closed
+LOOPBACK = ("127.0.0.1", "::1", "::ffff:127.0.0.1")  # where a container's health check comes from
 MAX_PIPELINED = 16  # requests that wait behind the one that is being answered
 CLOSED = getattr(select, "POLLRDHUP", 0)  # without it POLLHUP reports the end, but later
 
@@ -48,6 +52,10 @@ class ServerState(uvicorn.server.ServerState):
 
     draining = False
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.of_client: Counter[str] = Counter()  # connections by their client
+
 
 class ClientConnection(HttpToolsProtocol):
     """Holds a client to its limits. Call check() about ten times a second for the deadlines.
@@ -70,14 +78,33 @@ class ClientConnection(HttpToolsProtocol):
         self._fault = Fault()
         self._due = self._body_due = self._stalled_at = inf
         self._unparsed = self._head_size = 0  # bytes
-        self._is_beyond_the_limit = False
+        self._beyond: Problem | None = None  # the limit that this connection exceeds
 
     # Called by the transport.
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._is_beyond_the_limit = len(self.connections) > self.limits.max_connections
+        self._peer = self.client[0] if self.client else ""
+        self.server_state.of_client[counted_as(self._peer)] += 1
+        self._compare_with_limits()
         self.on_message_begin()
+
+    def _compare_with_limits(self) -> None:
+        """Note the limit that the connection exceeds, or close it if it is far beyond."""
+        limits, of_all = self.limits, len(self.connections)
+        of_client = self.server_state.of_client[counted_as(self._peer)]
+        if self.app.proxy.trusted.include(self._peer):
+            of_client = 0  # a proxy has many clients
+        if of_client > limits.max_connections_per_client:
+            self._beyond = Problem(429, "Too many connections come from this address.", RETRY_SOON)
+        elif of_all > limits.max_connections:
+            self._beyond = Problem(503, "Too many clients are connected.", RETRY_SOON)
+        is_far_beyond = (
+            of_client > ROOM * limits.max_connections_per_client
+            or of_all > ROOM * limits.max_connections
+        )
+        if is_far_beyond and self._peer not in LOOPBACK:
+            self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         if self.state in DEAF:
@@ -102,11 +129,18 @@ class ClientConnection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        self._forget_client()
         if self.running:
             self.running.disconnected = True  # uvicorn marks the newest request only
         if self.task:
             self.task.cancel()
         self.cycle = self.running = None  # they refer to this object; no reference cycle is left
+
+    def _forget_client(self) -> None:
+        of_client, key = self.server_state.of_client, counted_as(self._peer)
+        of_client[key] -= 1
+        if not of_client[key]:
+            del of_client[key]
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -143,8 +177,8 @@ class ClientConnection(HttpToolsProtocol):
         self.scope["method"] = method
         check_fields(version, self.headers)
         self.url = origin_form(method, self.url, self.headers)
-        if self._is_beyond_the_limit:
-            raise Problem(503, "Too many clients are connected.", RETRY_SOON)
+        if self._beyond and self.url.partition(b"?")[0] not in HEALTH:
+            raise self._beyond
         if len(self.pipeline) >= MAX_PIPELINED:
             raise Problem(429, "Too many requests wait on this connection.", RETRY_SOON)
         self.expect_100_continue &= version == "1.1"
@@ -153,7 +187,7 @@ class ClientConnection(HttpToolsProtocol):
         self._due, self._body_due = now + self.limits.body_timeout, now + self.limits.body_limit
         keep_alive = version == "1.1" and self.parser.should_keep_alive() and method != "CONNECT"
         self.scope["http_version"] = version
-        self._begin(keep_alive=keep_alive)
+        self._begin(keep_alive=keep_alive and not self._beyond)
 
     def on_body(self, body: bytes) -> None:
         self._unparsed = 0

@@ -15,7 +15,7 @@ from gateway.proxy import headers
 from gateway.proxy.answer import Answer
 from gateway.proxy.body import RequestBody
 from gateway.proxy.paths import is_unsafe
-from gateway.routes import MAX_BODY, Route
+from gateway.routes import HEALTH, MAX_BODY, Route
 from gateway.upstream.connection import DONE, Lost, UpstreamConnection
 from gateway.upstream.pool import Upstream
 
@@ -26,7 +26,6 @@ logger = logging.getLogger(__name__)
 
 IDEMPOTENT = SAFE | {"PUT", "DELETE"}  # RFC 9110, section 9.2.2
 ALLOW = (b"allow", ", ".join(METHODS).encode())
-UNCOUNTED = frozenset((b"/livez", b"/readyz"))
 CONTINUE_TIMEOUT = 1.0  # seconds to wait for 100 Continue before the body is sent anyway
 CLIENT_LEFT = 499  # in the log and the metrics
 
@@ -106,7 +105,7 @@ class Exchange:
             raise Problem(400, "The path has dot segments, backslashes or other unsafe parts.")
         if self._method == "CONNECT" or (self._method == "TRACE" and self._route):
             raise Problem(405, "This method is not supported here.", ALLOW)
-        if self._proxy.settings.rate_limit == "on" and self._path not in UNCOUNTED:
+        if self._proxy.settings.rate_limit == "on" and self._path not in HEALTH:
             await self._count()
         if self._route and self._route.needs_token(self._method):
             sent = values(self._headers, b"authorization")

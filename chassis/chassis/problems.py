@@ -19,13 +19,19 @@ from chassis.errors import (
     NotFoundError,
     UnauthorizedError,
 )
-from chassis.requests import NOT_JSON_TYPE, UnreadableBody
+from chassis.requests import LONGEST_FIELD_NAME, NOT_JSON_TYPE, UnreadableBody
 
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SOON = {"Retry-After": "1"}
-LONGEST_FIELD_NAME = 100
+# Python's own table follows RFC 9110 only from 3.13 on.
+TITLES = {status.value: status.phrase for status in HTTPStatus} | {
+    413: "Content Too Large",
+    414: "URI Too Long",
+    416: "Range Not Satisfiable",
+    422: "Unprocessable Content",
+}
 STATUS_OF: dict[type[DomainError], int] = {
     UnauthorizedError: 401,
     ForbiddenError: 403,
@@ -45,7 +51,7 @@ def problem_document(
     """Return the body of an error (RFC 9457, section 3)."""
     members = {
         "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
+        "title": TITLES[status],
         "status": status,
         "detail": detail,
         "instance": raw_path.decode("ascii", "backslashreplace"),
@@ -62,7 +68,8 @@ def problem(
     headers: Mapping[str, str] | None = None,
     **more: Any,
 ) -> Response:
-    """Return the answer of an error."""
+    """Return the answer of an error. A route can add members, in `request.state.problem`."""
+    more |= getattr(request.state, "problem", {})
     body = problem_document(
         status, detail, request.scope["raw_path"], logs.request_id.get(), **more
     )
@@ -101,7 +108,7 @@ async def invalid_request(request: Request, error: Exception) -> Response:
     """Return the answer to a request with invalid fields, or with a body that cannot be read."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 - as above
     if isinstance(error.body, UnreadableBody):
-        return problem(request, error.body.status, error.body.detail)
+        return problem(request, error.body.status, error.body.detail, error.body.headers)
     if isinstance(error.body, bytes):  # FastAPI leaves a body of another media type unread
         return problem(request, 415, NOT_JSON_TYPE)
     errors = [

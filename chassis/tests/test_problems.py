@@ -51,6 +51,20 @@ def test_a_path_that_is_not_ascii_is_shown_escaped() -> None:
     assert json.loads(problem_document(404, "No.", b"/\xff", None))["instance"] == "/\\xff"
 
 
+@pytest.mark.parametrize(
+    ("status", "title"),
+    [
+        (404, "Not Found"),
+        (413, "Content Too Large"),
+        (414, "URI Too Long"),
+        (416, "Range Not Satisfiable"),
+        (422, "Unprocessable Content"),
+    ],
+)
+def test_a_title_is_that_of_rfc_9110_whatever_python_calls_it(status: int, title: str) -> None:
+    assert json.loads(problem_document(status, "No.", b"/", None))["title"] == title
+
+
 @pytest.mark.parametrize(("error", "status", "detail"), ERRORS, ids=lambda value: repr(value)[:30])
 def test_every_error_that_a_route_raises_is_a_problem(
     error: Exception, status: int, detail: str

@@ -6,7 +6,7 @@ from fastapi import Depends, Request, Response
 from fastapi.security import OAuth2PasswordBearer
 
 from chassis.database import in_transaction
-from chassis.errors import UnauthorizedError
+from chassis.errors import NEEDS_TOKEN, UnauthorizedError
 from chassis.problems import invalid_request
 from platform_service import crud
 
@@ -47,7 +47,7 @@ async def _require_caller_id(
     _token: Annotated[str | None, Depends(_bearer)],  # so that OpenAPI says what is needed
 ) -> int:
     if caller_id is None:
-        raise UnauthorizedError("This needs a token; POST /auth/token gives one.")
+        raise UnauthorizedError(NEEDS_TOKEN)
     return caller_id
 
 

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import jwt
 
+from chassis.errors import NEEDS_TOKEN
 from gateway.config import Settings
 from gateway.fetch import fetch
 from gateway.problems import RETRY_SOON, Problem
@@ -101,5 +102,5 @@ class TokenVerifier:
 def _bearer_token(authorization: bytes | None) -> bytes:
     scheme, _, token = (authorization or b"").partition(b" ")
     if scheme.lower() != b"bearer" or not (token := token.strip()):
-        raise Unauthorized("This needs a bearer token: sign in and send the token.")
+        raise Unauthorized(NEEDS_TOKEN)
     return token

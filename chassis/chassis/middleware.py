@@ -15,6 +15,9 @@ from chassis.problems import internal_error
 logger = logging.getLogger(__name__)
 
 BODY_LIMIT = 2 * 1024 * 1024  # bytes
+# A cache asks again before it uses an answer, and keeps what it got for a token for that token.
+PRIVATE = [(b"cache-control", b"private, no-cache")]
+PUBLIC = [(b"cache-control", b"public, no-cache"), (b"vary", b"Authorization")]
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 # Once decoded, a router would take the first for a slash and overlook the second at the end.
 _MISLEADING = re.compile(rb"%(2f|0a)", re.IGNORECASE)
@@ -43,10 +46,12 @@ class RequestMiddleware:
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"].append((b"x-request-id", id_of_request.encode()))
+                status, headers = message["status"], message["headers"]
+                headers.append((b"x-request-id", id_of_request.encode()))
+                if b"cache-control" not in dict(headers):
+                    headers += PRIVATE if b"authorization" in dict(scope["headers"]) else PUBLIC
                 if scope["app"].state.draining:
-                    message["headers"].append((b"connection", b"close"))
+                    headers.append((b"connection", b"close"))
             await send(message)
 
         try:

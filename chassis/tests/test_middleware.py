@@ -122,3 +122,30 @@ def test_a_larger_body_is_413_and_changes_nothing(
     for body in (content, hostile.chunks(content)):
         assert_problem(client.request(method, path, content=body, headers=JSON), 413)
     assert client.get("/notes/").json() == [note]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/notes/"),
+        ("HEAD", "/notes"),
+        ("GET", "/notes/1"),
+        ("POST", "/notes/"),
+        ("GET", "/x"),
+    ],
+)
+def test_a_cache_asks_again_and_keeps_no_answer_to_a_token_for_others(
+    client: httpx.Client, method: str, path: str
+) -> None:
+    without = client.request(method, path)
+    assert without.headers.get_list("Cache-Control") == ["public, no-cache"]
+    assert without.headers.get_list("Vary") == ["Authorization"]
+    with_token = client.request(method, path, headers={"Authorization": "Bearer x"})
+    assert with_token.headers.get_list("Cache-Control") == ["private, no-cache"]
+
+
+def test_an_answer_keeps_a_cache_control_of_its_own(client: httpx.Client) -> None:
+    for headers in ({}, {"Authorization": "Bearer x"}):
+        answer = client.get("/livez", headers=headers)
+        assert answer.headers.get_list("Cache-Control") == ["no-store"]
+        assert "Vary" not in answer.headers

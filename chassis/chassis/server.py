@@ -14,9 +14,9 @@ from typing import cast
 
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from chassis.logs import configure_logging
+from chassis.protocol import Protocol
 from chassis.settings import PartSettings
 
 logger = logging.getLogger(__name__)
@@ -135,7 +135,7 @@ def service_config(app: FastAPI) -> uvicorn.Config:
     """Return uvicorn's configuration of a service."""
     return uvicorn.Config(
         app,
-        http=HttpToolsProtocol,
+        http=Protocol,
         ws="none",
         log_config=None,
         access_log=False,

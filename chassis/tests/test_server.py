@@ -222,3 +222,40 @@ def _is_refused(url: str) -> bool:
     except httpx.TransportError:
         return True
     return False
+
+
+UPGRADES = [b"h2c", b"websocket", b"x"]
+
+
+def exchange(url: str, *parts: bytes) -> bytes:
+    """Send the parts, each on its own, and return what comes until the server closes."""
+    with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), SECONDS) as wire:
+        for part in parts:
+            wire.sendall(part)
+        received = b""
+        while data := wire.recv(65536):
+            received += data
+        return received
+
+
+def test_a_request_to_upgrade_is_answered_as_it_stands_with_its_body(tmp_path: Path) -> None:
+    body = b'{"text": "direct"}'
+    head = b"POST /notes/ HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+    head += b"Content-Length: %d\r\n" % len(body)
+    last = b"GET /notes/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    with SAMPLE.process(tmp_path, **SETTINGS) as (_, url):
+        for number, upgrade in enumerate(UPGRADES, start=1):
+            asking = head + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: %b\r\n\r\n" % upgrade
+            twice = exchange(url, asking + body + asking + body + last)
+            apart = exchange(url, asking[:50], asking[50:], body[:5], body[5:], last)
+            assert (twice + apart).count(b"HTTP/1.1 201 Created") == 3
+            assert apart.count(b'"text":"direct"') == 1 + 3 * number
+
+
+def test_requests_to_upgrade_may_stand_in_a_long_row(tmp_path: Path) -> None:
+    asking = b"GET /livez HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"
+    last = b"GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    with SAMPLE.process(tmp_path, **SETTINGS) as (_, url):
+        assert exchange(url, asking * 100 + last).count(b"HTTP/1.1 200 OK") == 101
+        refused = exchange(url, b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n")
+        assert refused.startswith(b"HTTP/1.1 400 ")

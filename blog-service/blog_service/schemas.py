@@ -7,7 +7,7 @@ from fastapi import Path
 from pydantic import Field, StrictBool
 
 from blog_service.models import BODY_LENGTH, TITLE_LENGTH
-from chassis.schemas import Input, NoNul, Output, Page, RowId
+from chassis.schemas import Input, NoNul, OptionalParameter, Output, Page, RowId
 
 PostId = Annotated[RowId, Path()]
 Title = Annotated[str, Field(min_length=1, max_length=TITLE_LENGTH), NoNul]
@@ -17,7 +17,7 @@ Body = Annotated[str, Field(max_length=BODY_LENGTH), NoNul]
 class PostPage(Page):
     """A page of posts, and the filter."""
 
-    published: bool | None = None
+    published: OptionalParameter[bool] = None
 
 
 class PostCreate(Input):

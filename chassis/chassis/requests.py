@@ -5,67 +5,124 @@ exception but a value, which fails the validation later.
 """
 
 import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
 from fastapi import Depends, Query, Request
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, QueryParams
 
-from chassis.schemas import MAX_FIELDS, NoQuery
+from chassis.schemas import MAX_FIELDS, REPEATED, NoQuery
 
 FORM = "application/x-www-form-urlencoded"
-NOT_JSON_TYPE = "The body must be sent as application/json."
+JSON = "application/json"
+NOT_JSON_TYPE = f"The body must be sent as {JSON}."
+LONGEST_FIELD_NAME = 100
+MAX_DIGITS = 20  # of a whole number that is read exactly; more are out of every field's bounds
 
 
 class UnreadableBody:
     """Stands for a body that cannot be read. It has the answer's status and detail."""
 
-    def __init__(self, status: int, detail: str) -> None:
-        self.status, self.detail = status, detail
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        self.status, self.detail, self.headers = status, detail, headers
 
 
 class UnreadableForm(UnreadableBody, FormData):
     """The same for a form: one without fields, so that the required ones are missing."""
 
-    def __init__(self, status: int, detail: str) -> None:
-        UnreadableBody.__init__(self, status, detail)
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        UnreadableBody.__init__(self, status, detail, headers)
         FormData.__init__(self)
 
 
-class StrictRequest(Request):
-    """A request whose JSON is what RFC 8259 says: UTF-8, without NaN and Infinity."""
+class RepeatedFieldError(ValueError):
+    """A body has a field twice. Its text may be shown to clients."""
 
-    @property
-    def media_type(self) -> str:
-        """The media type of the body, without parameters, in lower case."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+    def __init__(self, names: Iterable[str]) -> None:
+        name = Counter(names).most_common(1)[0][0][:LONGEST_FIELD_NAME]
+        super().__init__(f'The body has the field "{name}" twice.')
+
+
+class Parameters(QueryParams):
+    """The parameters of a query. One that is repeated is REPEATED, which no schema takes."""
+
+    def __getitem__(self, key: str) -> Any:
+        """Return the value of a parameter."""
+        values = self.getlist(key)
+        if len(values) > 1:
+            return REPEATED
+        return super().__getitem__(key)
+
+
+class StrictRequest(Request):
+    """A request whose JSON is what RFC 8259 says: UTF-8, without NaN and Infinity.
+
+    Nothing is in it twice, and its body is not compressed.
+    """
+
+    @cached_property
+    def query_params(self) -> QueryParams:
+        """The parameters of the query."""
+        return Parameters(self.scope["query_string"])
+
+    def _wrong_kind(self, accepted: str) -> tuple[int, str, Mapping[str, str]] | None:
+        """Return the answer to a body of another media type, or to one that is compressed."""
+        media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type != accepted:
+            return 415, f"The body must be sent as {accepted}.", {}
+        codings = ",".join(self.headers.getlist("content-encoding")).lower().split(",")
+        if any(coding.strip() not in {"", "identity"} for coding in codings):
+            detail = "The body must be sent without Content-Encoding."
+            return 415, detail, {"Accept-Encoding": "identity"}  # RFC 7694, section 3
+        return None
 
     async def json(self) -> Any:
         """Return the document, or an UnreadableBody."""
         body = await self.body()
-        if self.media_type != "application/json":
-            return UnreadableBody(415, NOT_JSON_TYPE)
+        if wrong := self._wrong_kind(JSON):
+            return UnreadableBody(*wrong)
         try:
-            # No field is a number. As a float an integer may have any length.
-            return json.loads(body.decode(), parse_constant=_refuse, parse_int=float)
+            return json.loads(
+                body.decode(),
+                parse_constant=_refuse,
+                parse_int=_whole_number,
+                object_pairs_hook=_fields,
+            )
+        except RepeatedFieldError as error:
+            return UnreadableBody(400, str(error))
         except (ValueError, RecursionError):
             return UnreadableBody(400, "The body is not JSON in UTF-8.")
 
     async def form(self, **_limits: Any) -> FormData:  # type: ignore[override] # FastAPI awaits it
         """Return the form, encoded as OAuth2 prescribes (RFC 6749, appendix B)."""
         body = await self.body()
-        if body and self.media_type != FORM:
-            return UnreadableForm(415, f"The body must be sent as {FORM}.")
+        if body and (wrong := self._wrong_kind(FORM)):
+            return UnreadableForm(*wrong)
         try:
             fields = parse_qsl(
                 body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS
             )
         except ValueError:
             return UnreadableForm(400, f"The form is not UTF-8, or has over {MAX_FIELDS} fields.")
-        form = dict(fields)
-        if len(form) < len(fields):
-            return UnreadableForm(400, "The form has a field twice.")  # RFC 6749, section 3.2
-        return FormData(form)
+        try:
+            return FormData(_fields(fields))
+        except RepeatedFieldError as error:  # RFC 6749, section 3.2
+            return UnreadableForm(400, str(error))
+
+
+def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise RepeatedFieldError(name for name, _ in pairs)
+    return fields
+
+
+def _whole_number(digits: str) -> int | float:
+    """Return the number. One that is too long is a float, since int() takes quadratic time."""
+    return int(digits) if len(digits) <= MAX_DIGITS else float(digits)
 
 
 def _refuse(constant: str) -> None:

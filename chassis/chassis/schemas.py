@@ -4,13 +4,24 @@ Unknown fields are refused, since a misspelt one must not vanish.
 """
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError, PydanticKnownError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError, PydanticKnownError
+
+T = TypeVar("T")
 
 MAX_ID = 2**63 - 1
 MAX_FIELDS = 100
+REPEATED = object()  # stands for the value of a field that was sent twice
 
 
 def _decimal_digits(value: Any) -> Any:
@@ -26,10 +37,18 @@ def _without_nul(value: str) -> str:
     return value
 
 
+def _without_null(schema: dict[str, Any]) -> None:
+    for one in schema.pop("anyOf"):
+        if one != {"type": "null"}:
+            schema.update(one)
+
+
 DecimalDigits = BeforeValidator(_decimal_digits)
 Number = Annotated[int, DecimalDigits]
 RowId = Annotated[int, Field(ge=1, le=MAX_ID), DecimalDigits]
 NoNul = AfterValidator(_without_nul)
+# A parameter that may be missing. The document has no null for it, since no query can say null.
+OptionalParameter = Annotated[T | None, Field(json_schema_extra=_without_null)]
 
 
 class Input(BaseModel):
@@ -49,7 +68,16 @@ class Input(BaseModel):
         if len(value) > MAX_FIELDS:
             message = "Object should have at most {limit} fields"
             raise PydanticCustomError("too_many_fields", message, {"limit": MAX_FIELDS})
+        repeated = [name for name, sent in value.items() if sent is REPEATED]
+        if repeated:
+            raise _sent_twice(cls.__name__, repeated)
         return value
+
+
+def _sent_twice(title: str, names: list[str]) -> ValidationError:
+    error = PydanticCustomError("repeated", "Input should be sent once")
+    errors = [InitErrorDetails(type=error, loc=(name,), input=None) for name in names]
+    return ValidationError.from_exception_data(title, errors)
 
 
 class NoQuery(Input):
@@ -61,12 +89,14 @@ class Page(Input):
 
     skip: Number = Field(default=0, ge=0, le=1_000_000)
     limit: Number = Field(default=20, ge=1, le=100)
-    after: RowId | None = Field(default=None, description="An id: the page begins behind it")
+    after: OptionalParameter[RowId] = Field(
+        default=None, description="An id: the page begins behind it"
+    )
     count: bool = Field(default=False, description="Send X-Total-Count")
 
     @model_validator(mode="after")
     def _starts_in_one_way(self) -> "Page":
-        if {"skip", "after"} <= self.model_fields_set:
+        if self.skip and self.after is not None:
             raise PydanticCustomError("page", "skip and after cannot be used together")
         return self
 

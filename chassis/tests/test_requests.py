@@ -33,6 +33,9 @@ FORMS = [
 NO_FORMS = [b"a=%FF", b"a=\xff", b"a=1&a=2", b"a=1&" * 101, b"&".join([b"a=1"] * 101)]
 
 
+ENCODINGS = ["gzip", "br", "identity, gzip", "GZIP", "x"]
+
+
 def request_of(body: bytes, media_type: str | None) -> StrictRequest:
     async def receive() -> Message:
         return {"type": "http.request", "body": body, "more_body": False}
@@ -54,8 +57,47 @@ def test_json_is_read_as_it_is_meant(text: str) -> None:
     assert json_of(text.encode()) == json.loads(text)
 
 
-def test_a_number_may_have_any_length() -> None:
-    assert json_of(b"9" * 9999) == float("inf")
+@pytest.mark.parametrize(
+    "digits", ["0", "-1", "9007199254740993", str(2**63 - 1), str(-(2**63)), "9" * 20]
+)
+def test_a_whole_number_keeps_its_digits(digits: str) -> None:
+    number = json_of(digits.encode())
+    assert (type(number), str(number)) == (int, digits)
+
+
+@pytest.mark.parametrize("length", [21, 308, 9999, 2 * MEBIBYTE])
+def test_a_whole_number_may_have_any_length_and_is_then_a_float(length: int) -> None:
+    assert json_of(b"9" * length) == float("9" * length)
+
+
+def test_a_whole_number_reaches_a_field_with_all_its_digits() -> None:
+    for number in (2**53 + 1, 2**63 - 1):
+        content = f'{{"number": {number}}}'.encode()
+        answer = answer_of(router, "POST", "/number", content=content, headers=JSON)
+        assert answer.text == str(number)
+    for digits in ("9" * 21, "9" * 400, "1e30"):
+        content = f'{{"number": {digits}}}'.encode()
+        answer = answer_of(router, "POST", "/number", content=content, headers=JSON)
+        assert_refused(answer, "body", "number")
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        (b'{"a": 1, "b": 2, "b": 2}', "b"),
+        (b'{"b": [{"c": {}}], "a": 1, "\\u0061": 2}', "a"),
+        (b'{"a": [{"b": 1, "b": null}], "c": 1}', "b"),
+        (b'{"%b": 1, "%b": 2}' % (b"n" * 500, b"n" * 500), "n" * 100),
+    ],
+)
+def test_json_with_a_name_twice_is_unreadable_and_the_name_is_shown(body: bytes, name: str) -> None:
+    read = json_of(body)
+    assert isinstance(read, UnreadableBody)
+    assert (read.status, read.detail) == (400, f'The body has the field "{name}" twice.')
+
+
+def test_json_with_a_name_once_in_each_of_two_objects_is_read() -> None:
+    assert json_of(b'{"a": {"a": 1}, "b": [{"a": 2}, {"a": 3}]}')["b"] == [{"a": 2}, {"a": 3}]
 
 
 @pytest.mark.parametrize("body", hostile.NOT_JSON, ids=short)
@@ -110,6 +152,10 @@ class Fields(Input):
     other: str = ""
 
 
+class Numbered(Input):
+    number: int
+
+
 async def refuse() -> None:
     raise UnauthorizedError("Sign in.")
 
@@ -120,6 +166,11 @@ router = APIRouter(route_class=Route)
 @router.post("/form")
 async def read_form(form: Annotated[Fields, Form()]) -> dict[str, str]:
     return form.model_dump()
+
+
+@router.post("/number")
+async def read_number(body: Numbered) -> int:
+    return body.number
 
 
 @router.post("/private", dependencies=[Depends(refuse)])
@@ -150,8 +201,21 @@ def test_a_form_that_is_right_reaches_the_route() -> None:
     assert (answer.status_code, answer.json()) == (200, {"text": "x", "other": ""})
 
 
-@pytest.mark.parametrize("headers", [JSON, {}, FORM])
-@pytest.mark.parametrize("content", [b"x", b"{}", b""])
+def test_a_form_with_a_field_twice_is_refused_by_name() -> None:
+    answer = answer_of(router, "POST", "/form", content=b"text=a&text=b", headers=FORM)
+    assert assert_problem(answer, 400)["detail"] == 'The body has the field "text" twice.'
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_form_that_is_compressed_is_415(encoding: str) -> None:
+    headers = {**FORM, "Content-Encoding": encoding}
+    answer = answer_of(router, "POST", "/form", content=b"text=x", headers=headers)
+    assert_problem(answer, 415)
+    assert answer.headers["Accept-Encoding"] == "identity"
+
+
+@pytest.mark.parametrize("headers", [JSON, {}, FORM, {**JSON, "Content-Encoding": "gzip"}])
+@pytest.mark.parametrize("content", [b"x", b"{}", b"", b'{"text": "a", "text": "b"}'])
 def test_a_caller_is_refused_before_the_body_is(content: bytes, headers: dict[str, str]) -> None:
     answer = answer_of(router, "POST", "/private", content=content, headers=headers)
     assert_problem(answer, 401)
@@ -229,9 +293,26 @@ def test_no_body_at_all_is_refused(
     assert_refused(client.request(*target, headers=headers), "body")
 
 
-def test_the_last_of_two_equal_names_counts(client: httpx.Client) -> None:
-    answer = client.post("/notes/", content=b'{"text": "a", "text": "b"}', headers=JSON)
-    assert answer.json()["text"] == "b"
+def test_a_body_with_a_field_twice_is_refused_by_name(
+    client: httpx.Client, target: tuple[str, str]
+) -> None:
+    content = b'{"text": "a", "text": "b"}'
+    answer = client.request(*target, content=content, headers=JSON)
+    assert assert_problem(answer, 400)["detail"] == 'The body has the field "text" twice.'
+
+
+def test_a_body_that_is_compressed_is_415(client: httpx.Client, target: tuple[str, str]) -> None:
+    for encoding in ENCODINGS:
+        headers = {**JSON, "Content-Encoding": encoding}
+        answer = client.request(*target, content=b'{"text": "x"}', headers=headers)
+        assert_problem(answer, 415)
+        assert answer.headers["Accept-Encoding"] == "identity"
+
+
+@pytest.mark.parametrize("encoding", ["identity", "Identity", "identity, identity", ""])
+def test_a_body_may_say_that_it_is_not_compressed(client: httpx.Client, encoding: str) -> None:
+    headers = {**JSON, "Content-Encoding": encoding}
+    assert client.post("/notes/", content=b'{"text": "x"}', headers=headers).status_code == 201
 
 
 def test_an_unknown_query_parameter_is_refused(
@@ -245,3 +326,16 @@ def test_an_unknown_query_parameter_is_refused(
             with subtests.test(f"{method} {path} {short(name)}"):
                 answer = client.request(method, f"{path}?{name}=1", json=body)
                 assert_refused(answer, "query", shown)
+
+
+def test_a_query_parameter_that_is_sent_twice_is_refused_by_name(client: httpx.Client) -> None:
+    for name, values in {"limit": "12", "after": "11", "count": ["true", "true"]}.items():
+        query = "&".join(f"{name}={value}" for value in values)
+        answer = client.get(f"/notes/?{query}")
+        assert_refused(answer, "query", name)
+        assert answer.json()["errors"][0]["type"] == "repeated"
+    answer = client.get("/notes/?limit=1&limit=1&skip=1&skip=1&after=1")
+    assert {tuple(error["loc"]) for error in answer.json()["errors"]} == {
+        ("query", "limit"),
+        ("query", "skip"),
+    }

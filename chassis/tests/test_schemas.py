@@ -85,10 +85,14 @@ def test_a_page_may_be_at_its_bounds(query: str) -> None:
     assert getattr(Page.model_validate({name: value}), name) == int(value)
 
 
-@pytest.mark.parametrize("skip", ["0", "1"])
-def test_a_page_starts_by_skip_or_after(skip: str) -> None:
+def test_a_page_starts_by_skip_or_after() -> None:
     with pytest.raises(ValidationError, match="skip and after"):
-        Page.model_validate({"skip": skip, "after": "1"})
+        Page.model_validate({"skip": "1", "after": "1"})
+
+
+def test_a_page_may_begin_after_an_id_beside_every_declared_default() -> None:
+    defaults = {"skip": "0", "limit": "20", "count": "false"}
+    assert Page.model_validate({**defaults, "after": "7"}).after == 7
 
 
 # Through HTTP, where each is 422 and named.
@@ -129,4 +133,27 @@ def test_a_number_out_of_bounds_is_refused_and_one_at_its_bound_is_taken(
         assert_refused(client.get(f"/notes/?{query}"), "query", query.partition("=")[0])
     for query in hostile.AT_BOUNDS:
         assert client.get(f"/notes/?{query}").status_code == 200
-    assert_refused(client.get("/notes/?skip=0&after=1"), "query")
+    assert_refused(client.get("/notes/?skip=1&after=1"), "query")
+
+
+def test_a_client_that_sends_every_default_of_the_document_gets_the_page(
+    client: httpx.Client,
+) -> None:
+    operation = client.get("/openapi.json").json()["paths"]["/notes/"]["get"]
+    declared = {one["name"]: one["schema"] for one in operation["parameters"]}
+    defaults = {name: it["default"] for name, it in declared.items() if it.get("default", "") != ""}
+    assert defaults == {"skip": 0, "limit": 20, "count": False}
+    for number in range(3):
+        client.post("/notes/", json={"text": str(number)})
+    first = client.get("/notes/").json()[0]["id"]
+    sent = {name: str(value).lower() for name, value in defaults.items()}
+    answer = client.get("/notes/", params={**sent, "after": first})
+    assert [note["text"] for note in answer.json()] == ["1", "2"]
+
+
+def test_the_document_allows_no_null_as_a_parameter(client: httpx.Client) -> None:
+    operation = client.get("/openapi.json").json()["paths"]["/notes/"]["get"]
+    (after,) = [one["schema"] for one in operation["parameters"] if one["name"] == "after"]
+    assert (after["type"], after["minimum"], after["maximum"]) == ("integer", 1, 2**63 - 1)
+    assert "default" not in after
+    assert_refused(client.get("/notes/?after="), "query", "after")

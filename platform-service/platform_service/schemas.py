@@ -18,7 +18,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from chassis.schemas import Input, NoNul, Output, Page, RowId
+from chassis.schemas import Input, NoNul, OptionalParameter, Output, Page, RowId
 from platform_service.models import CONTENT_LENGTH, EMAIL_LENGTH, TITLE_LENGTH
 
 PASSWORD_LENGTH = 128
@@ -96,8 +96,8 @@ class TokenOut(BaseModel):
 class ArticlePage(Page):
     """A page of articles, and the filters."""
 
-    is_published: bool | None = None
-    owner_id: RowId | None = None
+    is_published: OptionalParameter[bool] = None
+    owner_id: OptionalParameter[RowId] = None
 
 
 class ArticleCreate(Input):

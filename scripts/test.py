@@ -5,12 +5,15 @@ end-to-end tests run against containers, or else against processes. The first fa
 REQUIRE_CONTAINERS=1 makes a missing engine a failure.
 """
 
+import json
 import os
 import platform
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from parts import IMAGES, PACKAGES, ROOT, docker_answers, heading, run
 
@@ -19,6 +22,7 @@ COVERAGE = ["--cov-branch", "--cov-report=term:skip-covered", "--cov-fail-under=
 BUILD = ["docker", "build", "--build-context", "chassis=chassis"]
 FOLDERS = ("local", "scripts")
 NO_TESTS_COLLECTED = 5
+LAST_RUN = Path(sys.prefix) / "suite-seconds.json"  # how long each suite took when it last passed
 
 
 @dataclass(frozen=True)
@@ -84,16 +88,36 @@ def run_all(suites: Sequence[Suite]) -> list[float]:
     """Run the suites and return the seconds of each; exit at the first that fails."""
     began = time.monotonic()
     seconds: list[float] = []
+    last_run = read_last_run()
     for number, suite in enumerate(suites):
         then = ", ".join(later.name for later in suites[number + 1 :]) or "nothing"
         elapsed = minutes(time.monotonic() - began)
-        heading(f"{number + 1} of {len(suites)}: {suite.name} (after {elapsed}; then {then})")
+        left = time_left(suites[number:], last_run)
+        heading(f"{number + 1} of {len(suites)}: {suite.name} (after {elapsed}{left}; then {then})")
         began_suite = time.monotonic()
         code = run(suite.command, ROOT / suite.folder, suite.environment)
         if code != 0 and not (suite.may_be_empty and code == NO_TESTS_COLLECTED):
             sys.exit(f"\n=== Failed: {suite.name} (exit code {code}). Not run: {then}.")
         seconds.append(time.monotonic() - began_suite)
+        last_run[suite.name] = seconds[-1]
+        with suppress(OSError):  # only an estimate is lost
+            LAST_RUN.write_text(json.dumps(last_run))
     return seconds
+
+
+def read_last_run() -> dict[str, float]:
+    """Return how long each suite took when it last passed, as far as that is known."""
+    try:
+        return {str(name): float(taken) for name, taken in json.loads(LAST_RUN.read_text()).items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def time_left(suites: Sequence[Suite], last_run: Mapping[str, float]) -> str:
+    """Return what the last run says about the time that these suites take."""
+    if not all(suite.name in last_run for suite in suites):
+        return ""
+    return f", {minutes(sum(last_run[suite.name] for suite in suites))} left by the last run"
 
 
 def minutes(seconds: float) -> str:

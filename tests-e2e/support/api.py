@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from support.deployment import PATIENCE, Deployment, Foreign
-from support.inspection import inspect, skip_when_limited
+from support.inspection import inspect
 
 PASSWORD = "correct horse battery staple"
 TLS = httpx.create_ssl_context()  # making it takes longer than making a client
@@ -31,13 +31,12 @@ class User:
 
 def client(deployment: Deployment) -> httpx.Client:
     """Return a client that fails the test when a response breaks a rule for all responses."""
-    foreign = isinstance(deployment, Foreign)
     return httpx.Client(
         base_url=deployment.url,
         timeout=PATIENCE,
         verify=TLS,
-        event_hooks={"response": [skip_when_limited, inspect] if foreign else [inspect]},
-        trust_env=foreign,  # no proxy leads to a deployment on this machine
+        event_hooks={"response": [inspect]},
+        trust_env=isinstance(deployment, Foreign),  # no proxy leads to a deployment on this machine
     )
 
 

@@ -30,15 +30,32 @@ def free_port() -> int:
 
 
 class Foreign:
-    """A deployment that is already there. The tests only send requests to it."""
+    """A deployment that is already there. The tests only send requests to it.
+
+    Nothing removes a user, so that a run cannot clean up after itself.
+    """
 
     kind = "a foreign deployment"
+    leaves = "about a hundred users, with their posts and articles"
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
 
     def start(self) -> None:
+        """End the run unless the deployment is ready, limits no rates and may be written to."""
+        if os.environ.get("E2E_WRITES") != "allowed":
+            pytest.exit(
+                f"The end-to-end tests leave {self.leaves}, at {self.url}: "
+                "set E2E_WRITES=allowed if they may.",
+                returncode=1,
+            )
         httpx.get(f"{self.url}/readyz", timeout=PATIENCE).raise_for_status()
+        if "ratelimit" in httpx.post(f"{self.url}/auth/token", timeout=PATIENCE).headers:
+            pytest.exit(
+                f"{self.url} limits rates, and the end-to-end tests need more: "
+                "start it with GATEWAY_RATE_LIMIT=off.",
+                returncode=1,
+            )
 
     def stop(self) -> None:
         """Leave it as it is."""

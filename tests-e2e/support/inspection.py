@@ -4,7 +4,6 @@ import re
 from http import HTTPStatus
 
 import httpx
-import pytest
 
 PROBLEM = {"type", "title", "status", "detail", "instance", "request_id"}
 # RFC 9110 renamed some titles; Python's table follows with 3.13.
@@ -93,9 +92,3 @@ def inspect_headers(response: httpx.Response) -> None:
         assert response.headers["allow"]
     if response.status_code in (429, 503):
         assert response.headers["retry-after"].isdigit()
-
-
-def skip_when_limited(response: httpx.Response) -> None:
-    """Skip the test: its sign-ups do not fit into the limits of a foreign deployment."""
-    if response.status_code == 429:
-        pytest.skip("this deployment limits rates: start it with GATEWAY_RATE_LIMIT=off")

@@ -12,6 +12,8 @@ from blog_service.routers import posts
 from chassis.app import make_app
 from chassis.settings import load_settings
 
+TAGS = {"posts": "Short texts. Everyone reads them all."}
+
 
 def create_app(settings: Settings) -> FastAPI:
     """Return the application. Its lifespan opens and closes the database."""
@@ -25,7 +27,7 @@ def create_app(settings: Settings) -> FastAPI:
         finally:
             app.state.database.close()
 
-    return make_app(PART, lifespan, posts.router)
+    return make_app(PART, lifespan, posts.router, tags=TAGS)
 
 
 def __getattr__(name: str) -> FastAPI:

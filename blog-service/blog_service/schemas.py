@@ -7,11 +7,12 @@ from fastapi import Path
 from pydantic import Field, StrictBool
 
 from blog_service.models import BODY_LENGTH, TITLE_LENGTH
-from chassis.schemas import Input, NoNul, OptionalParameter, Output, Page, RowId
+from chassis.schemas import Input, NoNul, OptionalParameter, Output, Page, RowId, example
 
-PostId = Annotated[RowId, Path()]
+PostId = Annotated[RowId, Path(examples=[1])]
 Title = Annotated[str, Field(min_length=1, max_length=TITLE_LENGTH), NoNul]
 Body = Annotated[str, Field(max_length=BODY_LENGTH), NoNul]
+EXAMPLE = {"title": "On engines", "body": "The engine weaves patterns.", "published": True}
 
 
 class PostPage(Page):
@@ -23,6 +24,8 @@ class PostPage(Page):
 class PostCreate(Input):
     """A new post."""
 
+    model_config = example(EXAMPLE)
+
     title: Title
     body: Body | None = None
     published: StrictBool = False
@@ -30,6 +33,8 @@ class PostCreate(Input):
 
 class PostUpdate(Input):
     """The fields to change. A field that is not sent keeps its value."""
+
+    model_config = example({"published": True})
 
     # The defaults only say that a field may be missing. Nothing reads them.
     title: Title = Field(default_factory=str)
@@ -39,6 +44,8 @@ class PostUpdate(Input):
 
 class PostOut(Output):
     """A post as clients see it."""
+
+    model_config = example({"id": 1, **EXAMPLE, "created_at": "2026-11-28T09:30:00Z"})
 
     id: int
     title: str

@@ -1,17 +1,18 @@
 """The application of a service: what FastAPI is given around the routers."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
-from fastapi.routing import iter_route_contexts
+from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi.telemetry import TelemetryConfig
 
-from chassis import __version__, health
+from chassis import __version__, health, openapi
 from chassis.database import add_database_handlers
 from chassis.logs import AccessLog
 from chassis.middleware import RequestMiddleware
-from chassis.problems import PROBLEM_RESPONSES, add_problem_handlers
+from chassis.problems import add_problem_handlers
 
 # FastAPI would look for a provider of telemetry at each step of each request.
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
@@ -19,8 +20,21 @@ NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": Fal
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
-def make_app(part: str, lifespan: Lifespan, *routers: APIRouter) -> FastAPI:
-    """Return an application of these routers. Its lifespan sets `app.state.database`."""
+class Application(FastAPI):
+    """A FastAPI application whose document also has what the chassis does for each route."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document."""
+        return openapi.complete(super().openapi())
+
+
+def make_app(
+    part: str, lifespan: Lifespan, *routers: APIRouter, tags: Mapping[str, str] | None = None
+) -> FastAPI:
+    """Return an application of these routers, whose tags have these descriptions.
+
+    Its lifespan sets `app.state.database`.
+    """
     log = AccessLog(part)
 
     @asynccontextmanager
@@ -31,11 +45,13 @@ def make_app(part: str, lifespan: Lifespan, *routers: APIRouter) -> FastAPI:
         finally:
             log.flush()
 
-    app = FastAPI(
+    app = Application(
         title=f"Inkwell {part}",
         version=__version__,
         lifespan=logged_lifespan,
-        responses=PROBLEM_RESPONSES,
+        responses={openapi.DEFAULT: {}},  # FastAPI would describe a 422 that is no problem
+        openapi_tags=[{"name": name, "description": text} for name, text in (tags or {}).items()],
+        generate_unique_id_function=_operation_id,
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
@@ -49,6 +65,11 @@ def make_app(part: str, lifespan: Lifespan, *routers: APIRouter) -> FastAPI:
     for router in (*routers, health.router):
         app.include_router(router)
     return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    """Return the name of the route's function. Generated clients name their functions by it."""
+    return route.name
 
 
 def _collections(routers: tuple[APIRouter, ...]) -> frozenset[str]:

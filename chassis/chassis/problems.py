@@ -39,11 +39,6 @@ STATUS_OF: dict[type[DomainError], int] = {
     ConflictError: 409,
 }
 
-_MEMBERS = ["type", "title", "status", "detail", "instance", "request_id"]
-_SCHEMA = {"title": "Problem (RFC 9457)", "type": "object", "required": _MEMBERS}
-_PROBLEM = {"description": "A problem", "content": {MEDIA_TYPE: {"schema": _SCHEMA}}}
-PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {"4XX": _PROBLEM, "5XX": _PROBLEM}
-
 
 def problem_document(
     status: int, detail: str, raw_path: bytes, request_id: str | None, **more: Any

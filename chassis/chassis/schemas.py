@@ -51,6 +51,11 @@ NoNul = AfterValidator(_without_nul)
 OptionalParameter = Annotated[T | None, Field(json_schema_extra=_without_null)]
 
 
+def example(fields: dict[str, Any]) -> ConfigDict:
+    """Return the `model_config` of a schema with an example in the OpenAPI document."""
+    return ConfigDict(json_schema_extra={"examples": [fields]})
+
+
 class Input(BaseModel):
     """The input of a client: a body, a form or a query."""
 

@@ -25,14 +25,6 @@ def test_the_document_lists_each_route_once_and_no_health(client: httpx.Client) 
     }
 
 
-def test_the_document_says_that_every_error_is_a_problem(client: httpx.Client) -> None:
-    for methods in client.get("/openapi.json").json()["paths"].values():
-        for operation in methods.values():
-            for status in ("4XX", "5XX"):
-                (media_type,) = operation["responses"][status]["content"]
-                assert media_type == "application/problem+json"
-
-
 def test_the_collections_are_the_paths_that_end_with_a_slash() -> None:
     assert _collections((sample.router,)) == {"/notes"}
 

@@ -15,6 +15,12 @@ from platform_service.keys import KeySet
 from platform_service.models import Base
 from platform_service.routers import articles, auth, users
 
+TAGS = {
+    "articles": "Texts with an owner. Drafts are seen by their owner alone.",
+    "users": "Accounts.",
+    "auth": "Signing in, and the keys that verify tokens.",
+}
+
 
 def create_app(settings: Settings) -> FastAPI:
     """Return the application. Its lifespan opens and closes the database."""
@@ -30,7 +36,7 @@ def create_app(settings: Settings) -> FastAPI:
         finally:
             app.state.database.close()
 
-    app = make_app(PART, lifespan, articles.router, users.router, auth.router)
+    app = make_app(PART, lifespan, articles.router, users.router, auth.router, tags=TAGS)
     app.add_exception_handler(RequestValidationError, refuse_caller_first)
     return app
 

@@ -18,7 +18,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from chassis.schemas import Input, NoNul, OptionalParameter, Output, Page, RowId
+from chassis.schemas import Input, NoNul, OptionalParameter, Output, Page, RowId, example
 from platform_service.models import CONTENT_LENGTH, EMAIL_LENGTH, TITLE_LENGTH
 
 PASSWORD_LENGTH = 128
@@ -43,16 +43,23 @@ def _as_registered(value: str) -> str:
         return value
 
 
-UserId = Annotated[RowId, Path()]
-ArticleId = Annotated[RowId, Path()]
+UserId = Annotated[RowId, Path(examples=[1])]
+ArticleId = Annotated[RowId, Path(examples=[1])]
 Email = Annotated[EmailStr, Field(max_length=EMAIL_LENGTH), WrapValidator(_bare_address)]
 Password = Annotated[str, Field(min_length=8, max_length=PASSWORD_LENGTH), NoNul]
 Title = Annotated[str, Field(min_length=1, max_length=TITLE_LENGTH), NoNul]
 Content = Annotated[str, Field(min_length=1, max_length=CONTENT_LENGTH), NoNul]
 
+EMAIL = "ada@example.com"
+PASSWORD = "correct horse"
+TEXT = {"title": "On engines", "content": "The engine weaves patterns.", "is_published": True}
+TIME = "2026-11-28T09:30:00Z"
+
 
 class UserCreate(Input):
     """A new user."""
+
+    model_config = example({"email": EMAIL, "password": PASSWORD})
 
     email: Email
     password: Password
@@ -60,6 +67,8 @@ class UserCreate(Input):
 
 class UserOut(Output):
     """A user as clients see it."""
+
+    model_config = example({"id": 1, "email": EMAIL, "is_active": True, "created_at": TIME})
 
     id: int
     email: str
@@ -69,6 +78,8 @@ class UserOut(Output):
 
 class TokenRequest(Input):
     """The form of the OAuth2 password grant (RFC 6749, section 4.3.2)."""
+
+    model_config = example({"username": EMAIL, "password": PASSWORD})
 
     username: Annotated[
         str,
@@ -93,6 +104,23 @@ class TokenOut(BaseModel):
     expires_in: int
 
 
+class PublicKey(BaseModel):
+    """A key that verifies tokens (RFC 7517 and 8037)."""
+
+    kty: Literal["OKP"]
+    crv: Literal["Ed25519"]
+    x: str
+    kid: str
+    use: Literal["sig"]
+    alg: Literal["EdDSA"]
+
+
+class PublicKeys(BaseModel):
+    """A JWK Set. A token names its key by `kid`."""
+
+    keys: list[PublicKey]
+
+
 class ArticlePage(Page):
     """A page of articles, and the filters."""
 
@@ -103,6 +131,8 @@ class ArticlePage(Page):
 class ArticleCreate(Input):
     """A new article. Its owner is the caller."""
 
+    model_config = example(TEXT)
+
     title: Title
     content: Content
     is_published: StrictBool = False
@@ -110,6 +140,8 @@ class ArticleCreate(Input):
 
 class ArticleUpdate(Input):
     """The fields to change. A field that is not sent keeps its value."""
+
+    model_config = example({"is_published": True})
 
     # The defaults only say that a field may be missing. Nothing reads them.
     title: Title = Field(default_factory=str)
@@ -119,6 +151,10 @@ class ArticleUpdate(Input):
 
 class ArticleOut(Output):
     """An article as clients see it."""
+
+    model_config = example(
+        {"id": 1, **TEXT, "owner_id": 1, "owner_email": EMAIL, "created_at": TIME}
+    )
 
     id: int
     title: str

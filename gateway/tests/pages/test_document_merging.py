@@ -80,6 +80,42 @@ def test_components_of_the_same_name_get_their_services_name() -> None:
     assert document["components"]["schemas"]["platform.Page"]["type"] == "array"
 
 
+def test_components_that_are_alike_are_shared() -> None:
+    page = {"type": "object", "title": "Page"}
+    document = merged(
+        service({"/posts/": getting(ref("Page"))}, Page=page),
+        service({"/articles/": getting(ref("Page"))}, Page=page),
+    )
+    assert schema_of(document, "/posts/") == schema_of(document, "/articles/") == "Page"
+
+
+def test_components_that_only_differ_in_what_they_use_are_not_alike() -> None:
+    page = {"type": "array", "items": ref("Item")}
+    document = merged(
+        service({"/posts/": getting(ref("Page"))}, Page=page, Item={"type": "string"}),
+        service({"/articles/": getting(ref("Page"))}, Page=page, Item={"type": "null"}),
+    )
+    for service_name, path in (("blog", "/posts/"), ("platform", "/articles/")):
+        assert schema_of(document, path) == f"{service_name}.Page"
+        items = document["components"]["schemas"][f"{service_name}.Page"]["items"]
+        assert items == ref(f"{service_name}.Item")
+
+
+def test_a_name_in_two_sections_stands_for_two_things() -> None:
+    blog = service({"/posts/": getting(ref("Page"))}, Page={"type": "object"})
+    blog["components"]["responses"] = {"Page": {"description": "A page"}}
+    document = merged(blog, service({}, Page={"type": "array", "items": {}}))
+    assert schema_of(document, "/posts/") == "blog.Page"
+    assert document["components"]["responses"]["Page"] == {"description": "A page"}
+
+
+def test_every_tag_is_described_once() -> None:
+    blog, platform = service({}), service({})
+    blog["tags"] = [{"name": "both", "description": "First"}, {"name": "posts"}]
+    platform["tags"] = [{"name": "both", "description": "Second"}]
+    assert merged(blog, platform)["tags"] == blog["tags"]
+
+
 def test_a_services_own_problem_schema_stands_beside_the_gateways() -> None:
     document = merged(
         service({"/posts/": getting(ref("Problem"))}, Problem={"type": "object"}), service({})
@@ -122,32 +158,40 @@ def test_one_sign_in_serves_every_service(document: Document) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "method", "secured"),
+    ("path", "method", "security"),
     [
-        ("/posts/", "get", False),
-        ("/posts/", "post", True),
-        ("/articles/", "get", False),
-        ("/articles/", "post", True),
-        ("/auth/token", "post", False),
+        ("/posts/", "get", []),
+        ("/posts/", "post", [{"signed-in": []}]),
+        ("/articles/", "get", [{}, {"signed-in": []}]),
+        ("/articles/", "post", [{"signed-in": []}]),
+        ("/auth/token", "post", []),
     ],
 )
-def test_operations_that_need_a_token_say_so(
-    document: Document, path: str, method: str, *, secured: bool
+def test_operations_say_whether_they_need_or_take_a_token(
+    document: Document, path: str, method: str, security: list[Document]
 ) -> None:
-    operation = document["paths"][path][method]
-    assert operation["security"] == ([{"signed-in": []}] if secured else [])
+    assert document["paths"][path][method]["security"] == security
 
 
-def test_errors_are_problems(document: Document) -> None:
+def test_the_gateways_own_errors_are_problems(document: Document) -> None:
     for item in document["paths"].values():
         for operation in item.values():
-            assert operation["responses"]["4XX"] == operation["responses"]["5XX"]
-            assert operation["responses"]["4XX"]["$ref"] == "#/components/responses/Problem"
-    kinds = document["components"]["responses"]["Problem"]["content"].keys()
-    assert kinds == {"application/problem+json"}
+            for status in ("429", "502", "503", "504", "default"):
+                name = operation["responses"][status]["$ref"].rpartition("/")[2]
+                [kind] = document["components"]["responses"][name]["content"]
+                assert kind == "application/problem+json"
+
+
+@pytest.mark.parametrize(("method", "needs_token"), [("get", False), ("post", True)])
+def test_the_gateways_rule_for_writes_is_a_401(
+    document: Document, method: str, *, needs_token: bool
+) -> None:
+    assert ("401" in document["paths"]["/posts/"][method]["responses"]) is needs_token
 
 
 def test_an_operation_without_responses_is_described() -> None:
     """OpenAPI 3.1, section 4.8.10: responses are not required."""
     document = merged(service({"/posts/": {"get": {}}}), service({}))
-    assert document["paths"]["/posts/"]["get"]["responses"].keys() == {"4XX", "5XX"}
+    assert document["paths"]["/posts/"]["get"]["responses"].keys() == {
+        *("429", "502", "503", "504", "default"),
+    }

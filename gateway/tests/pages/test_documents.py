@@ -57,6 +57,8 @@ MISSHAPEN = [
     b'{"paths":{"/posts/":{"get":{"security":3}}}}',
     b'{"paths":{"/posts/":{"get":{"responses":3}}}}',
     b'{"paths":{},"components":3}',
+    b'{"paths":{},"tags":3}',
+    b'{"paths":{},"tags":[3]}',
     b'{"paths":{},"components":{"schemas":3}}',
     b'{"paths":{},"x":1e999}',
     b'{"paths":{},"x":"\\ud800"}',

@@ -16,6 +16,7 @@ import jwt
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi.routing import APIRoute
 from fastapi.security import OAuth2PasswordBearer
 from pydantic import BaseModel
 
@@ -24,6 +25,7 @@ from support.gateway import Running
 from support.waiting import PATIENCE, eventually
 
 PASSWORD = "correct horse battery"
+WRONG_PASSWORD = "The e-mail or the password is wrong."
 
 
 class SigningKey:
@@ -65,10 +67,16 @@ class ArticleOut(ArticleCreate):
     id: int
 
 
-def blog_service() -> FastAPI:
-    app = FastAPI(title="blog", redirect_slashes=False)
+def operation_id(route: APIRoute) -> str:
+    return route.name
 
-    @app.get("/posts/", tags=["posts"])
+
+def blog_service() -> FastAPI:
+    app = FastAPI(title="blog", redirect_slashes=False, generate_unique_id_function=operation_id)
+
+    link = {"headers": {"Link": {"schema": {"type": "string"}}}}
+
+    @app.get("/posts/", tags=["posts"], responses={200: link})
     def list_posts() -> list[PostOut]:
         return []
 
@@ -88,7 +96,9 @@ def blog_service() -> FastAPI:
 
 
 def platform_service(key: SigningKey) -> FastAPI:
-    app = FastAPI(title="platform", redirect_slashes=False)
+    app = FastAPI(
+        title="platform", redirect_slashes=False, generate_unique_id_function=operation_id
+    )
     bearer = OAuth2PasswordBearer("auth/token")
 
     @app.get("/.well-known/jwks.json")
@@ -99,10 +109,12 @@ def platform_service(key: SigningKey) -> FastAPI:
     async def sign_in(request: Request) -> dict[str, Any]:
         form = parse_qs((await request.body()).decode())
         if form.get("password") != [PASSWORD]:
-            raise HTTPException(401)
+            raise HTTPException(401, WRONG_PASSWORD)
         return {"access_token": key.token(), "token_type": "bearer", "expires_in": 900}
 
-    @app.get("/articles/", tags=["articles"])
+    optional: dict[str, Any] = {"security": [{}, {bearer.scheme_name: []}]}
+
+    @app.get("/articles/", tags=["articles"], openapi_extra=optional)
     def list_articles() -> list[ArticleOut]:
         return []
 

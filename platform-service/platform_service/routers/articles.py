@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from chassis.openapi import problems
 from chassis.pagination import Row, link_next_page
 from chassis.requests import NO_QUERY
 from chassis.routes import Route
@@ -19,7 +20,9 @@ from platform_service.schemas import (
     ArticleUpdate,
 )
 
-router = APIRouter(prefix="/articles", tags=["articles"], route_class=Route)
+router = APIRouter(
+    prefix="/articles", tags=["articles"], route_class=Route, responses=problems(401)
+)
 
 
 @router.get("/", response_model=list[ArticleOut], openapi_extra=SIGN_IN_IS_OPTIONAL)
@@ -58,7 +61,12 @@ def create_article(
     return created
 
 
-@router.patch("/{article_id}", response_model=ArticleOut, dependencies=[NO_QUERY])
+@router.patch(
+    "/{article_id}",
+    response_model=ArticleOut,
+    dependencies=[NO_QUERY],
+    responses=problems(403),
+)
 def update_article(
     article_id: ArticleId, changes: ArticleUpdate, caller_id: SignedInId, db: Db
 ) -> Article:
@@ -66,7 +74,13 @@ def update_article(
     return crud.update_article(db, article_id, changes, crud.get_caller(db, caller_id))
 
 
-@router.delete("/{article_id}", status_code=204, response_class=Response, dependencies=[NO_QUERY])
+@router.delete(
+    "/{article_id}",
+    status_code=204,
+    response_class=Response,
+    dependencies=[NO_QUERY],
+    responses=problems(403),
+)
 def delete_article(article_id: ArticleId, caller_id: SignedInId, db: Db) -> None:
     """Delete one article of the caller's."""
     crud.delete_article(db, article_id, crud.get_caller(db, caller_id))

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from chassis.database import in_transaction
 from chassis.errors import UnauthorizedError
+from chassis.openapi import problems
 from chassis.requests import NO_QUERY
 from chassis.routes import Route
 from platform_service import crud
@@ -15,9 +16,11 @@ from platform_service.dependencies import CallerId
 from platform_service.keys import TOKEN_SECONDS
 from platform_service.models import User
 from platform_service.passwords import verify_password
-from platform_service.schemas import TokenOut, TokenRequest
+from platform_service.schemas import PublicKeys, TokenOut, TokenRequest
 
-router = APIRouter(tags=["auth"], route_class=Route, dependencies=[NO_QUERY])
+router = APIRouter(
+    tags=["auth"], route_class=Route, dependencies=[NO_QUERY], responses=problems(401)
+)
 
 
 @router.post("/auth/token")
@@ -44,7 +47,7 @@ def _find_user(db: Session, email: str, caller_id: int | None) -> User | None:
     return crud.find_user(db, email)
 
 
-@router.get("/.well-known/jwks.json")
+@router.get("/.well-known/jwks.json", response_model=PublicKeys)
 async def get_keys(
     caller_id: CallerId, db: Db, request: Request
 ) -> dict[str, list[dict[str, Any]]]:

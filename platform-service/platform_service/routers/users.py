@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy.orm import Session
 
 from chassis.database import in_transaction
+from chassis.openapi import problems
 from chassis.pagination import Row, link_next_page
 from chassis.requests import NO_QUERY
 from chassis.routes import Route
@@ -17,10 +18,16 @@ from platform_service.models import User
 from platform_service.passwords import hash_password
 from platform_service.schemas import UserCreate, UserId, UserOut
 
-router = APIRouter(prefix="/users", tags=["users"], route_class=Route)
+router = APIRouter(prefix="/users", tags=["users"], route_class=Route, responses=problems(401))
 
 
-@router.post("/", status_code=201, response_model=UserOut, dependencies=[NO_QUERY])
+@router.post(
+    "/",
+    status_code=201,
+    response_model=UserOut,
+    dependencies=[NO_QUERY],
+    responses=problems(409),
+)
 async def create_user(user: UserCreate, caller_id: CallerId, db: Db, response: Response) -> User:
     """Sign up; Location names the new user."""
     # The hash takes far longer than a transaction should.

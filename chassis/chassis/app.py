@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi.telemetry import TelemetryConfig
 
 from chassis import __version__, health, openapi
+from chassis.bodies import Room
 from chassis.database import add_database_handlers
 from chassis.logs import AccessLog
 from chassis.middleware import RequestMiddleware
@@ -58,6 +59,7 @@ def make_app(
         telemetry=NO_TELEMETRY,
     )
     app.state.draining = False
+    app.state.room = Room()
     app.state.access_log = log
     app.add_middleware(RequestMiddleware, collections=_collections(routers), log=log)
     add_problem_handlers(app)

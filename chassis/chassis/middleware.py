@@ -9,12 +9,12 @@ from fastapi import Request
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from chassis.bodies import BODY_LIMIT, TOO_LARGE
 from chassis.logs import AccessLog, request_id
 from chassis.problems import internal_error
 
 logger = logging.getLogger(__name__)
 
-BODY_LIMIT = 2 * 1024 * 1024  # bytes
 # A cache asks again before it uses an answer, and keeps what it got for a token for that token.
 PRIVATE = [(b"cache-control", b"private, no-cache")]
 PUBLIC = [(b"cache-control", b"public, no-cache"), (b"vary", b"Authorization")]
@@ -100,7 +100,7 @@ def _limited(receive: Receive) -> Receive:
         message = await receive()
         size += len(message.get("body", b""))
         if size > BODY_LIMIT:
-            raise HTTPException(413, f"The body is larger than {BODY_LIMIT} bytes.")
+            raise HTTPException(413, TOO_LARGE)
         return message
 
     return limited_receive

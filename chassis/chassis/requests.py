@@ -1,23 +1,26 @@
 """Reading bodies: strictly, and so that a refusal comes after the route's own dependencies.
 
-FastAPI reads a body before it asks who is calling. A body that cannot be read is therefore no
-exception but a value, which fails the validation later.
+FastAPI reads a body before it calls a route's dependencies. A body that cannot be read is therefore
+no exception but a value, which fails the validation later.
 """
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from functools import cached_property
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
 from fastapi import Depends, Query, Request
 from starlette.datastructures import FormData, QueryParams
+from starlette.exceptions import HTTPException
 
-from chassis.schemas import MAX_FIELDS, REPEATED, NoQuery
+from chassis.bodies import SMALL, has_too_many_values
+from chassis.schemas import MAX_FIELDS, REPEATED, TOO_MANY_VALUES, NoQuery
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
+FORM_LIMIT = 16 * 1024  # bytes. Each escape of a form takes Python a moment.
 NOT_JSON_TYPE = f"The body must be sent as {JSON}."
 LONGEST_FIELD_NAME = 100
 MAX_DIGITS = 20  # of a whole number that is read exactly; more are out of every field's bounds
@@ -79,11 +82,24 @@ class StrictRequest(Request):
             return 415, detail, {"Accept-Encoding": "identity"}  # RFC 7694, section 3
         return None
 
+    async def stream(self) -> AsyncGenerator[bytes, None]:
+        """Yield the parts of the body. A large one waits until there is room for it."""
+        received = 0
+        async for part in super().stream():
+            if received <= SMALL < received + len(part):
+                await self.app.state.room.wait_for_bytes(self)
+            received += len(part)
+            yield part
+
     async def json(self) -> Any:
-        """Return the document, or an UnreadableBody."""
+        """Return the document, or what stands for one that is not read."""
         body = await self.body()
         if wrong := self._wrong_kind(JSON):
             return UnreadableBody(*wrong)
+        if has_too_many_values(body):
+            return TOO_MANY_VALUES
+        if len(body) > SMALL:
+            await self.app.state.room.wait_for_turn(self)
         try:
             return json.loads(
                 body.decode(),
@@ -99,6 +115,8 @@ class StrictRequest(Request):
     async def form(self, **_limits: Any) -> FormData:  # type: ignore[override] # FastAPI awaits it
         """Return the form, encoded as OAuth2 prescribes (RFC 6749, appendix B)."""
         body = await self.body()
+        if len(body) > FORM_LIMIT:
+            raise HTTPException(413, f"The form is larger than {FORM_LIMIT} bytes.")
         if body and (wrong := self._wrong_kind(FORM)):
             return UnreadableForm(*wrong)
         try:

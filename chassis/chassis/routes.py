@@ -1,16 +1,38 @@
 """Routes: strict bodies, and one transaction for each request."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from functools import wraps
 from inspect import iscoroutinefunction, signature
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from sqlalchemy.orm import Session
 
 from chassis.database import in_transaction
 from chassis.requests import StrictRequest
+
+T = TypeVar("T")
+
+_before_body: set[Any] = set()
+
+
+def before_body(dependency: Callable[[Request], Awaitable[T]]) -> Callable[[Request], Awaitable[T]]:
+    """Return a dependency that a route calls before it reads the body. FastAPI reads that first.
+
+    It is called once for each request.
+    """
+
+    @wraps(dependency)
+    async def once(request: Request) -> T:
+        results: dict[Any, T] = request.scope.setdefault("before_body", {})
+        if once not in results:
+            results[once] = await dependency(request)
+        return results[once]
+
+    _before_body.add(once)
+    return once
 
 
 class Route(APIRoute):
@@ -29,11 +51,23 @@ class Route(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return FastAPI's handler, given a StrictRequest."""
         handler = super().get_route_handler()
+        first = [*_marked(self.dependant)] if self.body_field else []
 
         async def strict_handler(request: Request) -> Response:
-            return await handler(StrictRequest(request.scope, request.receive))
+            strict_request = StrictRequest(request.scope, request.receive)
+            for dependency in first:
+                await dependency(strict_request)
+            return await handler(strict_request)
 
         return strict_handler
+
+
+def _marked(dependant: Dependant) -> Iterator[Callable[[Request], Awaitable[Any]]]:
+    """Yield the dependencies that must come before the body, at whatever depth."""
+    for each in dependant.dependencies:
+        if each.call is not None and each.call in _before_body:
+            yield each.call
+        yield from _marked(each)
 
 
 def _one_transaction(endpoint: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, Any]]:

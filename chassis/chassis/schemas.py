@@ -22,6 +22,8 @@ T = TypeVar("T")
 MAX_ID = 2**63 - 1
 MAX_FIELDS = 100
 REPEATED = object()  # stands for the value of a field that was sent twice
+MAX_VALUES = 1000  # of a document
+TOO_MANY_VALUES = object()  # stands for a document that has more
 
 
 def _decimal_digits(value: Any) -> Any:
@@ -68,6 +70,9 @@ class Input(BaseModel):
 
         FastAPI would also take the fields from the attributes of an UnreadableBody.
         """
+        if value is TOO_MANY_VALUES:
+            message = "Document should have at most {limit} values"
+            raise PydanticCustomError("too_many_values", message, {"limit": MAX_VALUES})
         if not isinstance(value, dict):
             raise PydanticKnownError("model_attributes_type")
         if len(value) > MAX_FIELDS:

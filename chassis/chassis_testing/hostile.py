@@ -36,7 +36,13 @@ NOT_JSON: list[bytes] = [
     *(b'{"title": 01}', b'{"title": "\\ud8"}', b'{"title": "\xff"}', b'{"\xff": 1}'),
     *(b'{"title": "\xed\xa0\x80"}', b'{"title": "\xc0\x80"}', b'\xef\xbb\xbf{"title": "x"}'),
     *('{"title": "x"}'.encode(code) for code in ("utf-16", "utf-16-le", "utf-16-be", "utf-32")),
-    *(b"[" * 100_000, b'{"title":' * 50_000, b"\x1f\x8b\x08\x00", CANARY.encode()),
+    *(b"[" * 900, b'{"title":' * 900, b"\x1f\x8b\x08\x00", CANARY.encode()),
+]
+# Documents of very many values, or bytes that would be such documents.
+TOO_MANY_VALUES: list[bytes] = [
+    *(b"[" * 100_000, b'{"title":' * 50_000, b"[" + b"[]," * 500_000 + b"[]]", b"," * 10**6),
+    *(b"[" + b"0," * 1000 + b"0]", b'{"text": [' + b'"a\\\\",' * 2000 + b"0]}"),
+    b"{" + b",".join(b'"k%d":1' % number for number in range(100_000)) + b"}",
 ]
 NO_OBJECTS: list[bytes] = [
     *(b"null", b"true", b"0", b'"x"', b"[]", b"[{}]", b"1e999", b"9" * 9999),

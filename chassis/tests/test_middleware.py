@@ -7,7 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from chassis.middleware import BODY_LIMIT, _accept_or_new
+from chassis.bodies import BODY_LIMIT
+from chassis.middleware import _accept_or_new
 from chassis_testing import hostile
 from chassis_testing.fixtures import only
 from chassis_testing.hostile import JSON, MEBIBYTE

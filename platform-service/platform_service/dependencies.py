@@ -8,6 +8,7 @@ from fastapi.security import OAuth2PasswordBearer
 from chassis.database import in_transaction
 from chassis.errors import NEEDS_TOKEN, UnauthorizedError
 from chassis.problems import invalid_request
+from chassis.routes import before_body
 from platform_service import crud
 
 _bearer = OAuth2PasswordBearer(tokenUrl="/auth/token", auto_error=False)
@@ -16,6 +17,7 @@ _bearer = OAuth2PasswordBearer(tokenUrl="/auth/token", auto_error=False)
 SIGN_IN_IS_OPTIONAL: dict[str, Any] = {"security": [{}, {_bearer.scheme_name: []}]}
 
 
+@before_body
 async def _get_caller_id(request: Request) -> int | None:
     """Return the id of the token's user, or None without a token. A token must be valid."""
     if len(request.headers.getlist("authorization")) > 1:
@@ -42,13 +44,20 @@ async def refuse_caller_first(request: Request, error: Exception) -> Response:
     return await invalid_request(request, error)
 
 
-async def _require_caller_id(
-    caller_id: CallerId,
-    _token: Annotated[str | None, Depends(_bearer)],  # so that OpenAPI says what is needed
-) -> int:
+@before_body
+async def _require_caller_id(request: Request) -> int:
+    """Return the id of the token's user. There must be a token."""
+    caller_id = await _get_caller_id(request)
     if caller_id is None:
         raise UnauthorizedError(NEEDS_TOKEN)
     return caller_id
 
 
-SignedInId = Annotated[int, Depends(_require_caller_id)]
+async def _get_signed_in_id(
+    caller_id: Annotated[int, Depends(_require_caller_id)],
+    _token: Annotated[str | None, Depends(_bearer)],  # so that OpenAPI says what is needed
+) -> int:
+    return caller_id
+
+
+SignedInId = Annotated[int, Depends(_get_signed_in_id)]

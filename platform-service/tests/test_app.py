@@ -1,6 +1,7 @@
 """The application: its routes, what each of them refuses, and what it never logs."""
 
 import json
+import socket
 from typing import Any
 
 import httpx
@@ -24,6 +25,7 @@ ROUTES = {
 }
 USER = {"email": "eve@example.com", "password": PASSWORD}
 ARTICLE = {"title": "x", "content": "x"}
+WRONG_TOKEN = "Authorization: Bearer x\r\n"
 
 
 def test_the_document_lists_each_route_once(client: httpx.Client) -> None:
@@ -72,6 +74,24 @@ def test_a_caller_is_refused_before_the_body_is(client: httpx.Client) -> None:
         for headers in ({}, hostile.JSON):
             answer = client.request(method, path, content=b"x", headers=headers)
             assert_problem(answer, 401)
+
+
+@pytest.mark.parametrize(
+    ("route", "fields"),
+    [
+        *(("POST /articles/", ""), ("PATCH /articles/1", "")),
+        *(("POST /articles/", WRONG_TOKEN), ("PATCH /articles/1", WRONG_TOKEN)),
+        *(("POST /users/", WRONG_TOKEN), ("POST /auth/token", WRONG_TOKEN)),
+    ],
+)
+def test_a_caller_is_refused_before_the_body_comes(
+    client: httpx.Client, route: str, fields: str
+) -> None:
+    address = (client.base_url.host, client.base_url.port or 80)
+    with socket.create_connection(address) as connection:
+        head = f"{route} HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n{fields}\r\n"
+        connection.sendall(head.encode())
+        assert connection.recv(20).startswith(b"HTTP/1.1 401 ")
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)

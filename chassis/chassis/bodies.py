@@ -1,0 +1,85 @@
+"""Bodies in memory: how much of them at once, and how many values a document may have."""
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import AsyncExitStack
+
+from fastapi import Request
+from starlette.exceptions import HTTPException
+
+from chassis.schemas import MAX_VALUES
+
+BODY_LIMIT = 2 * 1024 * 1024  # bytes
+SMALL = 64 * 1024  # bytes: such a body waits for nothing
+ROOM = 64 * 1024 * 1024  # bytes: the large bodies that a process holds at once
+READ_AT_ONCE = 2  # large documents that become Python's objects, which may take ten times as much
+PATIENCE = 3  # seconds until a large body that waits is answered with 503
+
+TOO_LARGE = f"The body is larger than {BODY_LIMIT} bytes."
+_BUSY = "Too many large bodies are being read at the moment."
+_RETRY_SOON = {"Retry-After": "1"}
+
+
+class Room:
+    """The memory for large bodies. A request keeps its share until its answer has been sent."""
+
+    def __init__(self, size: int = ROOM) -> None:
+        self._free = size
+        self._freed = asyncio.Event()
+        self._turn = asyncio.Lock()
+        self._places = asyncio.Semaphore(READ_AT_ONCE)
+
+    async def wait_for_bytes(self, request: Request) -> None:
+        """Wait until there is room for the whole body. Raise HTTPException where there is none."""
+        size = int(request.headers.get("content-length", BODY_LIMIT))
+        if size > BODY_LIMIT:
+            raise HTTPException(413, TOO_LARGE)
+        try:
+            async with asyncio.timeout(PATIENCE), self._turn:
+                while self._free < size:
+                    self._freed.clear()
+                    await self._freed.wait()
+                self._free -= size
+        except TimeoutError:
+            raise HTTPException(503, _BUSY, _RETRY_SOON) from None
+        _end_of(request).callback(self._leave, size)
+
+    async def wait_for_turn(self, request: Request) -> None:
+        """Wait until the body may become a document. Raise HTTPException if that takes long."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._places.acquire()
+        except TimeoutError:
+            raise HTTPException(503, _BUSY, _RETRY_SOON) from None
+        _end_of(request).callback(self._places.release)
+
+    def _leave(self, size: int) -> None:
+        self._free += size
+        self._freed.set()
+
+
+def _end_of(request: Request) -> AsyncExitStack:
+    """Return FastAPI's stack that is closed after the answer, also after that of an error.
+
+    An error holds the document until then.
+    """
+    stack: AsyncExitStack = request.scope["fastapi_middleware_astack"]
+    return stack
+
+
+def has_too_many_values(document: bytes) -> bool:
+    """Return whether a JSON document has over MAX_VALUES values, without reading it.
+
+    To read a million of them would hold the event loop for a second. This takes 20 ms at most.
+    """
+    if len(document) <= MAX_VALUES or _marks([document]) < MAX_VALUES:
+        return False
+    without_escapes = document.replace(b"\\\\", b"").replace(b'\\"', b"")
+    if without_escapes.count(b'"') > 4 * MAX_VALUES:  # two for each value and two for its name
+        return True
+    return _marks(without_escapes.split(b'"')[::2]) >= MAX_VALUES  # the parts outside of strings
+
+
+def _marks(parts: Iterable[bytes]) -> int:
+    """Return how many values there are but one: each follows a comma or the start of a list."""
+    return sum(part.count(mark) for part in parts for mark in (b",", b"[", b"{"))

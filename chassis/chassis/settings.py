@@ -18,8 +18,11 @@ CommaSeparated = (NoDecode, BeforeValidator(_split))
 Hosts = Annotated[tuple[str, ...], *CommaSeparated, Field(min_length=1)]
 
 
-class PartSettings(BaseSettings, frozen=True):
-    """The settings that every part has. A part adds its own fields and its prefix."""
+class PartSettings(BaseSettings, frozen=True, env_ignore_empty=True):
+    """The settings that every part has. A part adds its own fields and its prefix.
+
+    An empty variable counts as unset.
+    """
 
     host: Hosts = ("127.0.0.1",)
     port: int = Field(default=8000, ge=0, le=65535)

@@ -21,7 +21,6 @@ def only_the_url(monkeypatch: pytest.MonkeyPatch) -> None:
     ("name", "value"),
     [
         ("SAMPLE_PORT", "http"),
-        ("SAMPLE_PORT", ""),
         ("SAMPLE_PORT", "65536"),
         ("SAMPLE_PORT", "-1"),
         ("SAMPLE_HOST", ","),
@@ -54,6 +53,13 @@ def test_a_part_has_defaults_and_takes_its_own_variables_alone(
     settings = load_settings(Settings, PART)
     assert (settings.port, settings.drain_seconds) == (8000, 2)
     assert settings.host == ("127.0.0.1", "::1")
+
+
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SAMPLE_HOST", "SAMPLE_PORT", "SAMPLE_DRAIN_SECONDS"):
+        monkeypatch.setenv(name, "")
+    settings = load_settings(Settings, PART)
+    assert (settings.host, settings.port, settings.drain_seconds) == (("127.0.0.1",), 8000, 2)
 
 
 def test_settings_cannot_change() -> None:

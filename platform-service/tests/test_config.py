@@ -24,7 +24,6 @@ from platform_service.config import PART, Settings
     ("name", "value"),
     [
         ("PLATFORM_DATABASE_URL", "nonsense"),
-        ("PLATFORM_DATABASE_URL", ""),
         ("PLATFORM_DATABASE_URL", "mysql://user@localhost/platform"),
         ("PLATFORM_DATABASE_URL", "postgresql+asyncpg://user@localhost/platform"),
         ("PLATFORM_DATABASE_PASSWORD_FILE", "/nowhere/at/all"),

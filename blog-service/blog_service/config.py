@@ -8,6 +8,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from chassis.settings import PartSettings
+from chassis.sqlite import find_damage
 
 PART = "blog-service"
 
@@ -27,7 +28,11 @@ class Settings(PartSettings, env_prefix="BLOG_"):
             raise ValueError("is not a database URL such as sqlite:///./blog.db") from None
         if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
             raise ValueError("must name an SQLite file, such as sqlite:///./blog.db")
-        folder = Path(url.database).resolve().parent
-        if not os.access(folder, os.W_OK):
-            raise ValueError(f"lies in {folder}, which is not a folder this process may write to")
+        file = Path(url.database).resolve()
+        if not os.access(file.parent, os.W_OK):
+            raise ValueError(
+                f"lies in {file.parent}, which is not a folder this process may write to"
+            )
+        if file.exists() and (damage := find_damage(file)):
+            raise ValueError(f"names {file}, which is damaged: {damage}")
         return value

@@ -1,6 +1,8 @@
 """The settings, and the ways to start the service."""
 
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -15,7 +17,7 @@ from chassis_testing.running import find_url, finish
 @pytest.mark.parametrize(
     "value",
     [
-        *("nonsense", "", "sqlite://", "sqlite:///:memory:", "postgresql://user@localhost/blog"),
+        *("nonsense", "sqlite://", "sqlite:///:memory:", "postgresql://user@localhost/blog"),
         "sqlite:////nowhere/at/all/blog.db",
     ],
 )
@@ -26,6 +28,22 @@ def test_a_database_that_is_no_writable_sqlite_file_is_one_sentence(
     with pytest.raises(SystemExit) as end:
         load_settings(Settings, PART)
     assert re.fullmatch(r"blog-service: BLOG_DATABASE_URL [^\n]+\.", str(end.value.code))
+
+
+@pytest.mark.parametrize("arguments", [["blog_service"], ["blog_service.migrate"]])
+@pytest.mark.parametrize("bytes_kept", [0, 100])
+def test_a_damaged_database_is_one_sentence(
+    tmp_path: Path, arguments: list[str], bytes_kept: int
+) -> None:
+    file = tmp_path / "blog.db"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE kept (id INTEGER)")
+    file.write_bytes(file.read_bytes()[:bytes_kept] + b"\xff" * 8192)
+    code, out, err = finish(BLOG.start(tmp_path, *arguments))
+    assert (code, out) == (1, "")
+    assert re.fullmatch(
+        r"blog-service: BLOG_DATABASE_URL names \S+blog\.db, .+ damaged: .+\.\n", err
+    )
 
 
 def test_without_settings_the_database_is_a_file_in_the_folder(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 import logging
 import sqlite3
 import time
+from contextlib import closing
 from functools import cache
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -30,6 +32,18 @@ def make_sqlite_engine(url: URL, *, connections: int, read_only: bool) -> Engine
         event.listen(engine, "connect", _refuse_writes)
     event.listen(engine, "begin", _begin_snapshot if read_only else _begin_immediate)
     return engine
+
+
+def find_damage(file: Path) -> str | None:
+    """Return what SQLite says of a file that is no database, or None."""
+    try:
+        with closing(sqlite3.connect(file)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_schema")
+    except sqlite3.OperationalError:  # it is in use, for example
+        return None
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    return None
 
 
 @cache

@@ -3,6 +3,7 @@
 import re
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
@@ -22,9 +23,21 @@ NEVER_CACHED = {"Cache-Control": "no-store"}
 PLAIN_HOST = re.compile(r"[A-Za-z0-9._:\[\]-]+")  # nothing in it is special to a shell
 
 templates = Jinja2Templates(FOLDER / "templates")
+
+
+class WholeFiles(StaticFiles):
+    """Files that are always sent whole: Starlette answers a wrong Range in plain text."""
+
+    def file_response(self, *arguments: Any, **named: Any) -> Response:
+        """Return the response, which promises no ranges."""
+        response = super().file_response(*arguments, **named)
+        response.headers["accept-ranges"] = "none"
+        return response
+
+
 # Swagger UI comes with fastapi-offline: locked by a hash, updated with the other packages, and
 # served from here, where FastAPI's own page loads it from another host.
-static = StaticFiles(directory=FOLDER / "static", packages=[("fastapi_offline", "static")])
+static = WholeFiles(directory=FOLDER / "static", packages=[("fastapi_offline", "static")])
 
 router = APIRouter(include_in_schema=False)
 page = partial(router.api_route, methods=["GET", "HEAD"])

@@ -98,6 +98,7 @@ def test_a_range_is_answered_with_the_whole_file(client: httpx.Client, asked: st
     """RFC 9110, section 14.2."""
     answer = client.get("/static/home.css", headers={"Range": asked})
     assert (answer.status_code, answer.text) == (200, client.get("/static/home.css").text)
+    assert answer.headers["accept-ranges"] == "none"
 
 
 @pytest.mark.parametrize("path", ["/static/none.css", "/static/", "/static", "/docs/"])

@@ -3,14 +3,20 @@
 import asyncio
 import logging
 import sys
+import time
 import traceback
+from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO
 
 from pydantic_core import to_json
 
+logger = logging.getLogger(__name__)
+
 FLUSH_SECONDS = 0.05  # how long the line of a request may wait for others
+COMPLAINT_INTERVAL = 60.0  # seconds between two lines about an output that cannot be written
+HEALTH = frozenset(("/livez", "/readyz"))  # their lines have the level debug
 
 # Set where a request begins, so that every line written in its course carries it.
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
@@ -38,6 +44,41 @@ class JsonFormatter(logging.Formatter):
         return _line(self._part, moment, record.levelname.lower(), record.getMessage(), fields)
 
 
+class Complaints:
+    """Says on standard error that standard output cannot be written, once a minute."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def add(self, part: str, error: OSError) -> None:
+        """Write a line, unless there was one within the last minute."""
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + COMPLAINT_INTERVAL
+            event = f"standard output cannot be written, so that lines are lost: {error.strerror}"
+            with suppress(OSError):  # perhaps it is the same full disk
+                print(_line(part, datetime.now(UTC), "error", event, {}), file=sys.stderr)
+
+
+complaints = Complaints()
+
+
+class Handler(logging.StreamHandler[TextIO]):
+    """Writes records to standard output. A full disk is no reason for a traceback a line."""
+
+    def __init__(self, part: str) -> None:
+        super().__init__(sys.stdout)
+        self.setFormatter(JsonFormatter(part))
+        self._part = part
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging names it
+        """Complain if the line could not be written."""
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError):
+            complaints.add(self._part, error)
+        else:
+            super().handleError(record)
+
+
 class AccessLog:
     """The lines of requests. They are written together: a write costs as much as a line."""
 
@@ -47,24 +88,29 @@ class AccessLog:
         self._lines: list[str] = []
 
     def write(self, **fields: Any) -> None:
-        """Write the line of a request within FLUSH_SECONDS."""
+        """Write the line of a request within FLUSH_SECONDS; a health check's at level debug."""
+        is_health = fields.get("path") in HEALTH
+        if is_health and not logger.isEnabledFor(logging.DEBUG):
+            return
         if not self._lines:
             asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
-        line = _line(self._part, datetime.now(UTC), "info", "request", fields)
+        level = "debug" if is_health else "info"
+        line = _line(self._part, datetime.now(UTC), level, "request", fields)
         self._lines.append(f"{line}\n")
 
     def flush(self) -> None:
         """Write the lines that still wait."""
         lines, self._lines = self._lines, []
-        self._output.write("".join(lines))
-        self._output.flush()
+        try:
+            self._output.write("".join(lines))
+            self._output.flush()
+        except OSError as error:
+            complaints.add(self._part, error)
 
 
 def configure_logging(part: str, level: str = "info") -> None:
     """Send every logger's lines, those of uvicorn and Alembic included, through the formatter."""
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(JsonFormatter(part))
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.basicConfig(level=level.upper(), handlers=[Handler(part)], force=True)
 
 
 def _line(part: str, moment: datetime, level: str, event: str, fields: dict[str, Any]) -> str:

@@ -47,7 +47,7 @@ class Server(uvicorn.Server):
         """Start the application, then listen at the sockets."""
         await super().startup(sockets)
         for listener in sockets or []:
-            logger.info("listening at %s", url_of(listener))
+            logger.info("listening at %s", address_of(listener))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drain, then stop. A second Ctrl-C skips the draining."""
@@ -87,7 +87,7 @@ class Server(uvicorn.Server):
 
 def serve(app: FastAPI, settings: PartSettings, part: str) -> None:
     """Run a service until a signal ends it."""
-    configure_logging(part)
+    configure_logging(part, settings.log_level)
     spare_the_collector()
     server = Server(app, service_config(app), settings.drain_seconds)
     try:
@@ -125,10 +125,10 @@ def bind(hosts: Sequence[str], port: int) -> list[socket.socket]:
     return bound
 
 
-def url_of(listener: socket.socket) -> str:
-    """Return the URL of a listening socket."""
+def address_of(listener: socket.socket) -> str:
+    """Return where a socket listens. It is no URL, since nobody should open a service's."""
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def service_config(app: FastAPI) -> uvicorn.Config:

@@ -1,7 +1,7 @@
 """Settings: read once from the environment, then passed to whatever needs them."""
 
 import sys
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -15,6 +15,13 @@ def _split(value: Any) -> Any:
 
 
 CommaSeparated = (NoDecode, BeforeValidator(_split))
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
 Hosts = Annotated[tuple[str, ...], *CommaSeparated, Field(min_length=1)]
 
 
@@ -27,6 +34,7 @@ class PartSettings(BaseSettings, frozen=True, env_ignore_empty=True):
     host: Hosts = ("127.0.0.1",)
     port: int = Field(default=8000, ge=0, le=65535)
     drain_seconds: float = Field(default=2, ge=0, le=60)
+    log_level: LogLevel = "info"
 
 
 def load_settings(settings: type[S], part: str) -> S:

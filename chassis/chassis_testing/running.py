@@ -19,7 +19,7 @@ import chassis
 from chassis.server import Server, service_config
 from chassis.settings import PartSettings
 
-LISTENING = re.compile(r"(?:listening at|Uvicorn running on) (http://[^\s\"]+)")
+LISTENING = re.compile(r"(?:listening at|Uvicorn running on) (?:http://)?([^\s\"]+)")
 SECONDS = 120  # until a test gives up waiting for a process
 CHASSIS = Path(chassis.__file__).parents[1]
 
@@ -85,13 +85,13 @@ def await_url(running: subprocess.Popen[str]) -> str:
 
 
 def find_url(running: subprocess.Popen[str], output: IO[str] | None) -> str:
-    """Return the URL at which the process says in this output that it accepts requests."""
+    """Wait until the process says in this output where it listens, and return that as a URL."""
     assert output is not None
     printed = []
     for line in output:
         printed.append(line)
         if found := LISTENING.search(line):
-            return found[1]
+            return f"http://{found[1]}"
     raise AssertionError(f"It did not start: {printed} {running.communicate()}")
 
 

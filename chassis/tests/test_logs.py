@@ -4,7 +4,9 @@ import asyncio
 import json
 import logging
 import re
+import socket
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,8 @@ from conftest import SAMPLE
 from chassis import logs
 from chassis.logs import FLUSH_SECONDS, AccessLog, JsonFormatter, configure_logging
 from chassis_testing.problem import CANARY
-from chassis_testing.running import finish
+from chassis_testing.running import await_answer, finish
+from chassis_testing.waiting import until
 
 LINE = ["time", "level", "service", "event", "request_id"]
 REQUEST = ["method", "path", "status", "duration_ms", "client"]
@@ -121,3 +124,70 @@ def test_a_process_writes_one_object_a_line_without_any_value_sent(tmp_path: Pat
     assert all(re.fullmatch(TIME, line["time"]) for line in lines)
     assert CANARY not in out
     assert err == ""
+
+
+def test_a_health_check_is_logged_at_level_debug(
+    root_logger: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def lines() -> list[str]:
+        log = AccessLog("sample")
+        for path in ("/livez", "/readyz", "/notes/"):
+            log.write(path=path)
+        log.flush()
+        return [json.loads(line)["level"] for line in capsys.readouterr().out.splitlines()]
+
+    root_logger.setLevel(logging.INFO)
+    assert asyncio.run(lines()) == ["info"]
+    root_logger.setLevel(logging.DEBUG)
+    assert asyncio.run(lines()) == ["debug", "debug", "info"]
+
+
+def test_a_process_takes_its_level_from_its_variable(tmp_path: Path) -> None:
+    settings = {"SAMPLE_DATABASE_URL": "sqlite:///sample.db", "SAMPLE_LOG_LEVEL": "DEBUG"}
+    with SAMPLE.process(tmp_path, **settings) as (running, url):
+        await_answer(url.removeprefix("http://"))
+        running.terminate()
+        _, out, _ = finish(running)
+    (line,) = [it for it in map(json.loads, out.splitlines()) if it["event"] == "request"]
+    assert (line["path"], line["level"]) == ("/livez", "debug")
+
+
+def test_a_start_prints_no_url_that_nobody_should_open(tmp_path: Path) -> None:
+    settings = {"SAMPLE_DATABASE_URL": "sqlite:///sample.db", "SAMPLE_DRAIN_SECONDS": "0"}
+    running = SAMPLE.start(tmp_path, "sample", **settings)
+    assert running.stdout
+    printed = ""
+    while "listening at" not in printed:
+        printed += running.stdout.readline()
+    running.terminate()
+    assert "://" not in printed + finish(running)[1]
+
+
+ON_A_FULL_DISK = """
+import os, runpy
+os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
+runpy.run_module("sample", run_name="__main__")
+"""
+
+
+def test_a_full_disk_stops_nothing_and_is_complained_of_once(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    settings = {"SAMPLE_DATABASE_URL": "sqlite:///sample.db", "SAMPLE_DRAIN_SECONDS": "0"}
+    (tmp_path / "on_a_full_disk.py").write_text(ON_A_FULL_DISK)
+    running = SAMPLE.start(tmp_path, "on_a_full_disk", SAMPLE_PORT=str(port), **settings)
+    until(lambda: is_up(port), "the start")
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+        for _ in range(3):
+            assert client.get("/notes/").status_code == 200
+            time.sleep(2 * FLUSH_SECONDS)  # so that the lines are written apart
+    running.terminate()
+    _, _, err = finish(running)
+    (line,) = map(json.loads, err.splitlines())
+    assert (line["level"], line["service"]) == ("error", "sample")
+    assert line["event"].startswith("standard output cannot be written")
+
+
+def is_up(port: int) -> bool:
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0

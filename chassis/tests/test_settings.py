@@ -28,6 +28,7 @@ def only_the_url(monkeypatch: pytest.MonkeyPatch) -> None:
         ("SAMPLE_DRAIN_SECONDS", "61"),
         ("SAMPLE_DRAIN_SECONDS", "nan"),
         ("SAMPLE_DRAIN_SECONDS", "soon"),
+        ("SAMPLE_LOG_LEVEL", "loud"),
     ],
 )
 def test_an_invalid_setting_is_one_sentence_that_names_it(
@@ -50,9 +51,11 @@ def test_a_part_has_defaults_and_takes_its_own_variables_alone(
 ) -> None:
     monkeypatch.setenv("PORT", "1")
     monkeypatch.setenv("SAMPLE_HOST", "127.0.0.1, ::1")
+    monkeypatch.setenv("SAMPLE_LOG_LEVEL", "INFO")
     settings = load_settings(Settings, PART)
     assert (settings.port, settings.drain_seconds) == (8000, 2)
     assert settings.host == ("127.0.0.1", "::1")
+    assert settings.log_level == "info"
 
 
 def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,4 +40,4 @@ class Settings(PartSettings, env_prefix="GATEWAY_"):
     cors_origins: Annotated[tuple[Origin, ...], *CommaSeparated] = ()
     rate_limit: Literal["on", "off"] = "on"
     rate_limit_store: str = Field("memory://", pattern=r"^(memory|rediss?|unix)://")
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    public_url: str = Field("", pattern=r"^(https?://\S+)?$")

@@ -1,5 +1,7 @@
-"""A start that fails ends with one sentence."""
+"""A start prints the one URL to open, or ends with one sentence."""
 
+import re
+import signal
 import socket
 from contextlib import closing
 
@@ -46,3 +48,25 @@ def test_it_and_its_metrics_listen_at_every_address(start: StartProcess) -> None
         assert httpx.get(f"http://{host}:{it.port}/livez").status_code == 200
         found = httpx.get(f"http://{host}:{metrics}/metrics")
         assert 'gateway_request_duration_seconds_count{method="GET"' in found.text
+
+
+@pytest.mark.parametrize(
+    ("variables", "url"),
+    [
+        ({}, "http://localhost:{}"),
+        ({"GATEWAY_HOST": "0.0.0.0"}, "http://localhost:{}"),
+        ({"GATEWAY_HOST": "127.0.0.2"}, "http://127.0.0.2:{}"),
+        ({"GATEWAY_PUBLIC_URL": "https://inkwell.example"}, "https://inkwell.example"),
+    ],
+)
+def test_the_start_prints_one_url_that_a_person_can_open(
+    start: StartProcess, variables: dict[str, str], url: str
+) -> None:
+    it = start(**variables)
+    printed = ""
+    assert it.process.stdout
+    while "open http" not in printed:
+        printed += it.process.stdout.readline().decode()
+    it.process.send_signal(signal.SIGTERM)
+    printed += it.end()[1]
+    assert set(re.findall(r"https?://[^\s\"]+", printed)) == {url.format(it.port)}

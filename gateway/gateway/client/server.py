@@ -1,6 +1,7 @@
 """The chassis's server with the limits on clients' connections."""
 
 import asyncio
+import logging
 import socket
 from typing import cast
 
@@ -10,6 +11,9 @@ import chassis.server
 from gateway.client.protocol import ClientConnection, ServerState
 from gateway.main import Gateway
 
+logger = logging.getLogger(__name__)
+
+HERE = ("127.0.0.1", "0.0.0.0", "::1", "::")  # noqa: S104 - a browser on this machine asks localhost
 GRACE = 10  # seconds for the requests in flight when the server stops
 
 
@@ -29,9 +33,19 @@ class Server(chassis.server.Server):
             proxy_headers=False,
             timeout_graceful_shutdown=GRACE,
         )
-        super().__init__(app, config, app.proxy.settings.drain_seconds)
+        self._settings = app.proxy.settings
+        super().__init__(app, config, self._settings.drain_seconds)
         self.server_state = ServerState()
         app.state.limits_clients = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then log the one URL that a person should open."""
+        await super().startup(sockets)
+        (host, *_), port = self._settings.host, self._settings.port
+        if sockets and not port:
+            port = sockets[0].getsockname()[1]
+        name = "localhost" if host in HERE else f"[{host}]" if ":" in host else host
+        logger.info("open %s", self._settings.public_url or f"http://{name}:{port}")
 
     async def on_tick(self, counter: int) -> bool:
         """Return whether to stop, but only once."""

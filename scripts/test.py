@@ -8,6 +8,7 @@ REQUIRE_CONTAINERS=1 makes a missing engine a failure.
 import json
 import os
 import platform
+import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -45,7 +46,11 @@ def main() -> None:
     if docker and not slow:
         suites += suites_in_images()
     suites.append(end_to_end(slow, docker))
-    seconds = run_all(suites)
+    try:
+        seconds = run_all(suites)
+    finally:
+        if docker:
+            remove_images()
     lines = [f"{taken:6.0f} s  {suite.name}" for suite, taken in zip(suites, seconds, strict=True)]
     title = f"Passed on Python {platform.python_version()} in {minutes(sum(seconds))}:"
     heading("\n".join([title, *lines]))
@@ -69,11 +74,21 @@ def slow_suites() -> list[Suite]:
 def suites_in_images() -> list[Suite]:
     suites = []
     for part in IMAGES:
-        image = f"inkwell-{part}-test"
+        image = test_image(part)
         build = [*BUILD, "--target", "test", "--tag", image, part]
         suites.append(Suite(f"{part}'s image", build))
         suites.append(Suite(f"{part} in its image", ["docker", "run", "--rm", image]))
     return suites
+
+
+def test_image(part: str) -> str:
+    """Return the name of a part's image for this run alone."""
+    return f"inkwell-test-{os.getpid()}-{part}"
+
+
+def remove_images() -> None:
+    command = ["docker", "image", "rm", "--force", *map(test_image, IMAGES)]
+    subprocess.run(command, capture_output=True, check=False)
 
 
 def end_to_end(slow: bool, docker: bool) -> Suite:

@@ -128,6 +128,22 @@ def mounts(container: Inspected) -> dict[str, bool]:
     return {m["Name"]: m["RW"] for m in container["Mounts"] if m["Type"] == "volume"}
 
 
+def test_containers_images_and_volumes_are_named_after_the_project(
+    containers: Containers, all_of_them: list[Inspected]
+) -> None:
+    for container in all_of_them:
+        assert container["Name"].startswith(f"/{containers.project}-")
+        assert container["Config"]["Image"].startswith(f"{containers.project}-")
+        assert all(name.startswith(f"{containers.project}_") for name in mounts(container))
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_listens_by_ipv4_and_by_ipv6(containers: Containers, part: str) -> None:
+    for table, any_address in (("tcp", "0" * 8), ("tcp6", "0" * 32)):
+        listed = containers.compose("exec", "-T", part, "cat", f"/proc/net/{table}")
+        assert f" {any_address}:{8000:04X} " in listed
+
+
 def test_secrets_are_mounted_only_where_needed_and_written_by_one_job(
     all_of_them: list[Inspected],
 ) -> None:
@@ -138,12 +154,6 @@ def test_secrets_are_mounted_only_where_needed_and_written_by_one_job(
         writers = [name for name, may_write in holders.items() if may_write]
         assert len(writers) == 1
         assert writers[0] not in LONG_RUNNING
-
-
-def test_every_volume_has_a_name(all_of_them: list[Inspected]) -> None:
-    project = all_of_them[0]["Config"]["Labels"]["com.docker.compose.project"]
-    for container in all_of_them:
-        assert all(name.startswith(f"{project}_") for name in mounts(container)), name_of(container)
 
 
 def test_no_container_can_change_the_host(all_of_them: list[Inspected]) -> None:

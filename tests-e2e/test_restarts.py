@@ -55,7 +55,7 @@ def test_down_and_up_keeps_the_data(containers: Containers, written: Callable[[]
 
 @pytest.fixture
 def another(containers: Containers) -> Iterator[Containers]:
-    """A second deployment of the same images, with nothing started."""
+    """A second deployment, with nothing started."""
     assert containers
     another = Containers("another")
     yield another

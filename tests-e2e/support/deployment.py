@@ -65,16 +65,18 @@ class Foreign:
 
 
 class Containers:
-    """The compose project of this repository, with its own name and port."""
+    """The compose project of a checkout, with a name, images and a port of its own."""
 
     kind = "containers"
 
-    def __init__(self, name: str = "e2e") -> None:
+    def __init__(self, name: str = "e2e", folder: Path = ROOT) -> None:
         port = str(free_port())
+        self.folder = folder
+        self.project = f"inkwell-{name}-{os.getpid()}"
         self.url = f"http://127.0.0.1:{port}"
         self.environment = {
             **os.environ,
-            "COMPOSE_PROJECT_NAME": f"inkwell-{name}-{os.getpid()}",
+            "COMPOSE_PROJECT_NAME": self.project,
             "GATEWAY_PORT": port,
             "GATEWAY_RATE_LIMIT": "off",
         }
@@ -87,14 +89,20 @@ class Containers:
         self.compose("up", "--wait", *arguments)
 
     def stop(self) -> None:
-        self.compose("down", "--volumes", "--remove-orphans")
+        self.compose("down", "--volumes", "--remove-orphans", "--rmi", "all")
+        of_this_project = f"label=com.docker.compose.project={self.project}"
+        self.run("docker", "image", "prune", "--force", "--filter", of_this_project)
 
     def log(self) -> str:
         return self.compose("logs", "--tail", "20")
 
     def compose(self, *arguments: str, timeout: float = 5 * PATIENCE, **environment: str) -> str:
         command = ["docker", "compose", "--progress", "quiet", *arguments]
-        return run(command, {**self.environment, **environment}, timeout)
+        return self.run(*command, timeout=timeout, **environment)
+
+    def run(self, *command: str, timeout: float = 5 * PATIENCE, **environment: str) -> str:
+        """Run a command in the checkout, and return its output."""
+        return run(list(command), {**self.environment, **environment}, timeout, self.folder)
 
     def ids(self, *services: str) -> list[str]:
         """Return the containers of these services, or of all; exited ones are included."""
@@ -153,10 +161,15 @@ class Processes:
 Deployment = Foreign | Containers | Processes
 
 
-def run(command: list[str], environment: dict[str, str], timeout: float = 5 * PATIENCE) -> str:
-    """Run the command in the repository's root and return its output. Fail if it fails."""
+def run(
+    command: list[str],
+    environment: dict[str, str],
+    timeout: float = 5 * PATIENCE,
+    folder: Path = ROOT,
+) -> str:
+    """Run the command in a folder and return its output. Fail if it fails."""
     done = subprocess.run(
-        command, cwd=ROOT, env=environment, timeout=timeout, capture_output=True, check=False
+        command, cwd=folder, env=environment, timeout=timeout, capture_output=True, check=False
     )
     output, errors = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
     assert done.returncode == 0, f"{' '.join(command)}: {output[-2000:]} {errors[-4000:]}"

@@ -1,0 +1,72 @@
+"""The table of variables, the settings of the parts, and docker-compose.yml agree."""
+
+import re
+import tomllib
+from importlib import import_module
+from pathlib import Path
+
+import httpx
+import pytest
+from support.deployment import ROOT, Containers
+
+CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
+EXAMPLE = (ROOT / ".env.example").read_text()
+COMPOSE = (ROOT / "docker-compose.yml").read_text()
+ROUTES_FILE = (ROOT / "gateway" / "gateway" / "routes.toml").read_text()
+ROUTES = tomllib.loads(ROUTES_FILE)
+[TABLE] = re.findall(r"^<!-- variables -->\n+((?:\|.*\n)+)", CONFIGURATION, re.MULTILINE)
+ROWS = [[cell.strip() for cell in row.split("|")[1:-1]] for row in TABLE.splitlines()[2:]]
+MODULES = ("gateway.config", "blog_service.config", "platform_service.config")
+
+
+def names(cell: str) -> list[str]:
+    return re.findall(r"`(\w+)`", cell)
+
+
+def is_handed_on(name: str) -> bool:
+    """Return whether compose takes the variable from the environment of its user."""
+    return bool(re.search(rf"^ +{name}:$|\$\{{{name}\b", COMPOSE, re.MULTILINE))
+
+
+def settings_of_the_parts() -> set[str]:
+    read = set()
+    for module in MODULES:
+        settings = import_module(module).Settings
+        prefix = settings.model_config["env_prefix"]
+        read |= {f"{prefix}{field}".upper() for field in settings.model_fields}
+    urls = {f"GATEWAY_{name}_URL".upper().replace("-", "_") for name in ROUTES["upstreams"]}
+    return read | urls
+
+
+def test_the_table_lists_every_variable_of_a_part() -> None:
+    listed = [name for row in ROWS for name in names(row[0])]
+    assert sorted(listed) == sorted(settings_of_the_parts() | {"INKWELL_DATA"})
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: str(row[0]))
+def test_a_variable_is_handed_on_by_compose_if_the_table_says_so(row: list[str]) -> None:
+    for name in names(row[0]):
+        assert is_handed_on(name) == row[2].startswith("yes"), name
+
+
+def test_the_example_of_env_has_only_variables_that_compose_takes() -> None:
+    shown = re.findall(r"^#(\w+)=", EXAMPLE, re.MULTILINE)
+    assert {"GATEWAY_PORT", "GATEWAY_RATE_LIMIT", "GATEWAY_ROUTES_FILE"} <= set(shown)
+    assert [name for name in shown if not is_handed_on(name)] == []
+
+
+def test_containers_take_a_file_of_routes_and_other_variables(
+    containers: Containers, api: httpx.Client, tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text(ROUTES_FILE.replace('prefix = "/posts"', 'prefix = "/notes"'))
+    mine.chmod(0o644)
+    up = ("up", "--wait", "--no-deps", "gateway")
+    containers.compose(*up, GATEWAY_ROUTES_FILE=str(mine), GATEWAY_CORS_ORIGINS="http://a.example")
+    try:
+        assert api.get("/posts/").status_code == 404
+        asked = api.get("/notes/", headers={"Origin": "http://a.example"})
+        assert asked.json()["instance"] == "/notes/"  # blog-service has no such path
+        assert asked.headers["access-control-allow-origin"] == "http://a.example"
+    finally:
+        containers.up("--no-deps", "gateway")

@@ -11,8 +11,11 @@ help: ## print the targets
 run: ## run the system as processes on 127.0.0.1:8000 (GATEWAY_PORT), without Docker
 	$(IN_VENV) --only-run python local/run.py
 
-up: ## run the system in containers
-	docker compose up --build --wait
+up: ## run the system in containers, or update it: migrations run first, while the old ones serve
+	docker compose build
+	docker compose run --rm blog-migrate
+	docker compose run --rm platform-migrate
+	docker compose up --wait --no-deps blog-service platform-service gateway
 
 down: ## stop the containers and keep their data
 	docker compose down

@@ -15,8 +15,7 @@ NOBODYS_ID = 2**62
 TOO_LARGE = b" " * (2 * 1024 * 1024 + 1)
 # The header fields that only some answers have.
 OF_A_LIST_OR_A_CREATION = {"link", "location", "x-total-count"}
-FIELDS = OF_A_LIST_OR_A_CREATION | {"retry-after", "allow", "www-authenticate"}
-FIELDS |= {"cache-control", "vary", "etag"}
+FIELDS = OF_A_LIST_OR_A_CREATION | {"retry-after", "allow", "www-authenticate", "etag"}
 NAMES = {
     "GET /posts/": "list_posts",
     "GET /posts/{post}": "get_post",

@@ -58,7 +58,7 @@ def _field(description: str, kind: str = "string") -> Document:
     return {"description": description, "schema": {"type": kind}}
 
 
-EVERYWHERE = {
+EVERYWHERE = {  # also in problems, where listing them would hide the others
     "X-Request-ID": _field("The client's, or a new one. It is in every log line."),
     "Cache-Control": _field("Whether a cache may keep the answer, and must ask again"),
     "Vary": _field("What the answer depends on besides the URL"),
@@ -155,5 +155,5 @@ def _response(status: int | str) -> Document:
         }
     if status == HTTPStatus.UNPROCESSABLE_ENTITY:
         content["example"]["errors"] = [FIELD_ERROR]
-    headers = {**EVERYWHERE, **FIELDS_OF.get(status, {})}
-    return {"description": meaning, "headers": headers, "content": {MEDIA_TYPE: content}}
+    fields = FIELDS_OF.get(status, {})
+    return {"description": meaning, "headers": fields, "content": {MEDIA_TYPE: content}}

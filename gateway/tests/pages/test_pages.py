@@ -307,7 +307,7 @@ return [...document.querySelectorAll(arguments[0])].map(contrast);
 
 @pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_names_of_header_fields_are_readable(
+def test_the_names_of_header_fields_and_what_went_wrong_are_readable(
     system: Inkwell, browser: webdriver.Chrome, scheme: str
 ) -> None:
     """WCAG 2.2, success criterion 1.4.3."""
@@ -316,6 +316,10 @@ def test_the_names_of_header_fields_are_readable(
     browser.get(f"{system.url}/docs")
     click(browser, "#operations-posts-list_posts .opblock-summary-control")
     assert shown(browser, "table.headers tbody td.header-col").text == "Link"
-    contrasts = browser.execute_script(CONTRAST, "table.headers :is(th, td)")
-    assert len(contrasts) > 3
+    enter(browser, "wrong")
+    shown(browser, ".errors-wrapper")
+    fields, dialog = "table.headers :is(th, td)", ".auth-container :is(label, span)"
+    errors = ".errors-wrapper :is(h4, button, .message)"
+    contrasts = browser.execute_script(CONTRAST, f"{fields}, {dialog}, {errors}")
+    assert len(contrasts) > 10
     assert min(contrasts) >= 4.5, contrasts

@@ -10,10 +10,10 @@ from fastapi.telemetry import TelemetryConfig
 
 from chassis import __version__, health, openapi
 from chassis.bodies import Room
-from chassis.database import add_database_handlers
 from chassis.logs import AccessLog
 from chassis.middleware import RequestMiddleware
 from chassis.problems import add_problem_handlers
+from chassis.transactions import add_database_handlers
 
 # FastAPI would look for a provider of telemetry at each step of each request.
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}

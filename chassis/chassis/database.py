@@ -1,31 +1,18 @@
 """Sessions: one request is one transaction, committed before the answer leaves."""
 
-import asyncio
-import logging
-from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextvars import copy_context
 from pathlib import Path
 from threading import Lock
-from typing import Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Protocol
 
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from fastapi import FastAPI, Request, Response
+from fastapi import Request
 from sqlalchemy import Connection, Engine, MetaData, inspect, text
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
-from chassis.problems import RETRY_SOON, problem
-
-logger = logging.getLogger(__name__)
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-PATIENCE = 10  # seconds until a request that the database keeps waiting is answered with 503
+from chassis.transactions import Threads
 
 
 class MakeEngine(Protocol):
@@ -53,8 +40,8 @@ class Database:
         self.migrations = migrations
         self._head = ScriptDirectory.from_config(self.alembic_config()).get_current_head()
         self._threads = (
-            ThreadPoolExecutor(readers, "reader"),
-            ThreadPoolExecutor(writers, "writer"),
+            Threads(readers, "reader", may_write=False),
+            Threads(writers, "writer", may_write=True),
         )
         snapshot = self.reader.execution_options(snapshot=True)  # a transaction, after all
         # A session that only reads has nothing to flush, and need not look before each query.
@@ -71,6 +58,11 @@ class Database:
         if request.method != "GET":
             return self.writers()
         return self._snapshots() if "count" in request.query_params else self.readers()
+
+    @property
+    def storage_is_full(self) -> bool:
+        """Whether there was no room for the last transaction that wrote."""
+        return self._threads[1].storage_is_full
 
     def close(self) -> None:
         """Begin nothing more, and close every connection that is not at work."""
@@ -113,48 +105,7 @@ class Database:
         return config
 
 
-def _sessions(engine: Engine, threads: Executor, *, autoflush: bool) -> sessionmaker[Session]:
+def _sessions(engine: Engine, threads: Threads, *, autoflush: bool) -> sessionmaker[Session]:
     return sessionmaker(
         engine, autoflush=autoflush, expire_on_commit=False, info={"threads": threads}
     )
-
-
-async def in_transaction(
-    db: Session, work: Callable[Concatenate[Session, P], T], /, *args: P.args, **kwargs: P.kwargs
-) -> T:
-    """Run `work(db, …)` in a thread, as one transaction, and return its result.
-
-    The session comes from `Database.session`. The transaction is committed when the work returns
-    and rolled back when it raises. Until a thread is free the session holds no connection. After
-    PATIENCE seconds TimeoutError is raised: the work is then skipped or, if it has begun, its
-    result is discarded.
-    """
-
-    def transact() -> T:
-        with db, db.begin():
-            return work(db, *args, **kwargs)
-
-    in_this_context = copy_context().run  # so that log lines of the thread have the request's id
-    async with asyncio.timeout(PATIENCE):
-        return await asyncio.get_running_loop().run_in_executor(
-            db.info["threads"], in_this_context, transact
-        )
-
-
-def add_database_handlers(app: FastAPI) -> None:
-    """Translate the exceptions of the database."""
-    app.add_exception_handler(IntegrityError, _conflict)
-    app.add_exception_handler(DBAPIError, _unavailable)
-    app.add_exception_handler(TimeoutError, _unavailable)
-    app.add_exception_handler(PoolTimeoutError, _unavailable)
-
-
-async def _conflict(request: Request, _error: Exception) -> Response:
-    return problem(request, 409, "Something that this request relies on was removed meanwhile.")
-
-
-async def _unavailable(request: Request, error: Exception) -> Response:
-    reason = str(error).partition("\n")[0] or "it takes too long"
-    is_expected = isinstance(error, OperationalError | TimeoutError)
-    logger.error("database unavailable: %s", reason, exc_info=None if is_expected else error)
-    return problem(request, 503, "The database does not answer at the moment.", RETRY_SOON)

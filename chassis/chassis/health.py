@@ -26,10 +26,12 @@ async def livez() -> Response:
 async def readyz(request: Request) -> Response:
     """Answer 200 while the database answers with the schema that this code needs.
 
-    A service that drains is not ready.
+    A service that drains is not ready. One whose storage is full is: it still reads.
     """
     checks = await _check(request)
     words = {name: "up" if well else "down" for name, well in checks.items()}
+    if request.app.state.database.storage_is_full:
+        words["storage"] = "down"
     if all(checks.values()) and not request.app.state.draining:
         return JSONResponse({"status": "up", "checks": words}, headers=_NEVER_CACHED)
     headers = {**_NEVER_CACHED, **RETRY_SOON}

@@ -11,7 +11,7 @@ CONNECT_ARGS: dict[str, Any] = {
     "connect_timeout": 2,  # seconds
     "tcp_user_timeout": 5000,  # milliseconds
 }
-SETTINGS = "-c timezone=UTC -c statement_timeout=5s -c idle_in_transaction_session_timeout=10s"
+SETTINGS = "-c timezone=UTC -c statement_timeout=3s -c idle_in_transaction_session_timeout=10s"
 
 
 def make_postgresql_engine(

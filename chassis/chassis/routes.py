@@ -10,8 +10,8 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from sqlalchemy.orm import Session
 
-from chassis.database import in_transaction
 from chassis.requests import StrictRequest
+from chassis.transactions import in_transaction
 
 T = TypeVar("T")
 

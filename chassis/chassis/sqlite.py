@@ -68,7 +68,7 @@ def _configure(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # the driver begins no transaction: _begin does
     # SQLite's own lower() knows ASCII only.
     connection.create_function("lower", 1, str.lower, deterministic=True)
-    for pragma in ("busy_timeout = 5000", "synchronous = FULL", "foreign_keys = ON"):
+    for pragma in ("busy_timeout = 3000", "synchronous = FULL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}")
     _enter_wal_mode(connection)
 

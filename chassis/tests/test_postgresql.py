@@ -13,7 +13,7 @@ pytestmark = only("postgresql")
 
 SETTINGS = {
     "timezone": "UTC",
-    "statement_timeout": "5s",
+    "statement_timeout": "3s",
     "idle_in_transaction_session_timeout": "10s",
     "application_name": "sample",
 }

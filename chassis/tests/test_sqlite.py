@@ -22,7 +22,7 @@ from chassis_testing.problem import assert_not_ready, assert_problem
 pytestmark = only("sqlite")
 
 Write = Callable[..., dict[str, Any]]
-PRAGMAS = [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("busy_timeout", 5000)]
+PRAGMAS = [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("busy_timeout", 3000)]
 
 
 @pytest.mark.parametrize(("pragma", "value"), PRAGMAS)
@@ -81,18 +81,22 @@ def test_a_lock_that_lasts_is_503_for_writers_alone(
     assert client.post("/notes/", json={"text": "x"}).status_code == 201
 
 
-def test_a_full_disk_is_503_and_keeps_what_was_there(
-    client: httpx.Client, database: Database, write_note: Write
+def test_a_full_disk_is_507_for_writers_alone_and_keeps_what_was_there(
+    client: httpx.Client, database: Database, write_note: Write, caplog: pytest.LogCaptureFixture
 ) -> None:
     note = write_note()
     # As many pages as there are already.
     _on_connect(database.engine, "PRAGMA max_page_count = 1")
-    answer = client.post("/notes/", json={"text": "y" * 100_000})
-    assert_problem(answer, 503)
-    assert answer.headers["Retry-After"] == "1"
+    for _ in range(3):
+        assert_problem(client.post("/notes/", json={"text": "y" * 100_000}), 507)
     assert client.get("/notes/").json() == [note]
+    ready = client.get("/readyz")
+    checks = {"database": "up", "schema": "up", "storage": "down"}
+    assert (ready.status_code, ready.json()) == (200, {"status": "up", "checks": checks})
+    assert caplog.text.count("storage is full") == 1
     _on_connect(database.engine, f"PRAGMA max_page_count = {2**31}")
     assert client.post("/notes/", json={"text": "y" * 100_000}).status_code == 201
+    assert "storage" not in client.get("/readyz").json()["checks"]
 
 
 def test_a_file_that_is_no_database_is_503_for_readiness_while_the_process_lives(

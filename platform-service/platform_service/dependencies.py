@@ -5,10 +5,10 @@ from typing import Annotated, Any
 from fastapi import Depends, Request, Response
 from fastapi.security import OAuth2PasswordBearer
 
-from chassis.database import in_transaction
 from chassis.errors import NEEDS_TOKEN, UnauthorizedError
 from chassis.problems import invalid_request
 from chassis.routes import before_body
+from chassis.transactions import in_transaction
 from platform_service import crud
 
 _bearer = OAuth2PasswordBearer(tokenUrl="/auth/token", auto_error=False)

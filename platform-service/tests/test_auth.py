@@ -169,7 +169,7 @@ def test_a_form_of_another_media_type_is_415(client: httpx.Client) -> None:
 def test_a_database_that_hangs_is_503_and_the_keys_are_published_on(
     client: httpx.Client, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chassis.database.PATIENCE", 0.2)
+    monkeypatch.setattr("chassis.transactions.SILENCE", 0.2)
     user = {"email": "ann@example.com", "password": PASSWORD}
     with hanging(database):
         for _ in range(3):  # the first take every thread, the others wait for one

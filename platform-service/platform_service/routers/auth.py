@@ -5,11 +5,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Request, Response
 from sqlalchemy.orm import Session
 
-from chassis.database import in_transaction
 from chassis.errors import UnauthorizedError
 from chassis.openapi import problems
 from chassis.requests import NO_QUERY
 from chassis.routes import Route
+from chassis.transactions import in_transaction
 from platform_service import crud
 from platform_service.database import Db, ReadOnlyDb
 from platform_service.dependencies import CallerId

@@ -5,12 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy.orm import Session
 
-from chassis.database import in_transaction
 from chassis.openapi import problems
 from chassis.pagination import Row, link_next_page
 from chassis.requests import NO_QUERY
 from chassis.routes import Route
 from chassis.schemas import Page
+from chassis.transactions import in_transaction
 from platform_service import crud
 from platform_service.database import Db
 from platform_service.dependencies import CallerId, SignedInId

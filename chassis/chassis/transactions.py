@@ -1,0 +1,160 @@
+"""Transactions in threads, and what a client is told of one that failed or took too long."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from threading import Lock
+from time import monotonic
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from fastapi import FastAPI, Request, Response
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm import Session
+
+from chassis.problems import RETRY_SOON, problem
+
+logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+SILENCE = 3  # seconds without any result until a request that waits for the database is answered
+PATIENCE = 10  # seconds until it is answered although others had results meanwhile
+COMPLAINT_SECONDS = 60  # between two log lines about a full storage
+DISK_FULL = "53100"  # SQLSTATE
+SQLITE_FULL = 13
+
+
+class InDoubtError(Exception):
+    """A commit was sent, and nothing came back: the changes may be stored or not."""
+
+
+class Threads(ThreadPoolExecutor):
+    """The threads in which transactions run, and the last news from them."""
+
+    def __init__(self, count: int, name: str, *, may_write: bool) -> None:
+        super().__init__(count, name)
+        self.may_write = may_write
+        self.last_result = 0.0
+        self.storage_is_full = False
+        self._last_complaint = -float(COMPLAINT_SECONDS)
+
+    def note_result(self) -> None:
+        """Note that a transaction has ended as it should."""
+        self.last_result = monotonic()
+        self.storage_is_full = False
+
+    def note_full_storage(self) -> None:
+        """Note that there was no room for what a transaction stores. Log it now and then."""
+        self.storage_is_full = True
+        if monotonic() - self._last_complaint >= COMPLAINT_SECONDS:
+            self._last_complaint = monotonic()
+            logger.error("storage is full: nothing can be stored until there is room")
+
+
+async def in_transaction(
+    db: Session, work: Callable[Concatenate[Session, P], T], /, *args: P.args, **kwargs: P.kwargs
+) -> T:
+    """Run `work(db, …)` in a thread, as one transaction, and return its result.
+
+    The session comes from `Database.session`. The transaction is committed when the work returns
+    and rolled back when it raises. Until a thread is free the session holds no connection.
+
+    Raises:
+        TimeoutError: it took too long, and nothing of it will be stored.
+        InDoubtError: it may be stored.
+    """
+    threads: Threads = db.info["threads"]
+    decision = Lock()  # on the commit: its thread takes it, or the request that waits no longer
+
+    def transact() -> T:
+        with db, db.begin():
+            result = work(db, *args, **kwargs)
+            if threads.may_write:
+                db.flush()
+                if not decision.acquire(blocking=False):
+                    raise TimeoutError
+        return result
+
+    def transact_and_report() -> T:
+        try:
+            result = transact()
+        except DBAPIError as error:
+            if _is_full(error):
+                threads.note_full_storage()
+            if decision.locked() and _is_in_doubt(error):
+                raise InDoubtError from error
+            raise
+        threads.note_result()
+        return result
+
+    in_this_context = copy_context().run  # so that log lines of the thread have the request's id
+    running = asyncio.get_running_loop().run_in_executor(
+        threads, in_this_context, transact_and_report
+    )
+    try:
+        await _wait(running, threads)
+        if running.done():
+            return await running
+    finally:
+        running.cancel()
+    if decision.acquire(blocking=False):
+        raise TimeoutError
+    raise InDoubtError
+
+
+async def _wait(running: "asyncio.Future[Any]", threads: Threads) -> None:
+    """Wait for the result, for as long as the database has results for others."""
+    began = monotonic()
+    while not running.done():
+        give_up_at = min(max(began, threads.last_result) + SILENCE, began + PATIENCE)
+        if monotonic() >= give_up_at:
+            return
+        await asyncio.wait([running], timeout=give_up_at - monotonic())
+
+
+def _is_full(error: DBAPIError) -> bool:
+    return (
+        getattr(error.orig, "pgcode", None) == DISK_FULL
+        or getattr(error.orig, "sqlite_errorcode", None) == SQLITE_FULL
+    )
+
+
+def _is_in_doubt(error: DBAPIError) -> bool:
+    """Return whether an error of a commit leaves open what became of it."""
+    name: str = getattr(error.orig, "sqlite_errorname", "")
+    return error.connection_invalidated or name.startswith("SQLITE_IOERR")
+
+
+def add_database_handlers(app: FastAPI) -> None:
+    """Translate the exceptions of the database."""
+    app.add_exception_handler(IntegrityError, _conflict)
+    app.add_exception_handler(DBAPIError, _unavailable)
+    app.add_exception_handler(TimeoutError, _unavailable)
+    app.add_exception_handler(PoolTimeoutError, _unavailable)
+    app.add_exception_handler(InDoubtError, _in_doubt)
+
+
+async def _conflict(request: Request, _error: Exception) -> Response:
+    return problem(request, 409, "Something that this request relies on was removed meanwhile.")
+
+
+async def _unavailable(request: Request, error: Exception) -> Response:
+    """Return the answer to an error before the commit. Nothing was stored."""
+    if isinstance(error, DBAPIError) and _is_full(error):
+        return problem(request, 507, "The storage is full. Nothing was stored.")
+    reason = str(error).partition("\n")[0] or "it takes too long"
+    is_expected = isinstance(error, OperationalError | TimeoutError)
+    logger.error("database unavailable: %s", reason, exc_info=None if is_expected else error)
+    return problem(request, 503, "The database does not answer at the moment.", RETRY_SOON)
+
+
+async def _in_doubt(request: Request, error: Exception) -> Response:
+    """Return the answer to a commit without a result. To repeat it could store it twice."""
+    reason = str(error.__cause__ or "it takes too long").partition("\n")[0]
+    logger.error("a commit has no result: %s", reason)
+    detail = "The database has not said whether this was stored. Look before sending it again."
+    return problem(request, 504, detail)

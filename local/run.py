@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import data
+from chassis.settings import is_service_link
 from chassis_testing.die_with_parent import end_with_make
 from chassis_testing.postgres import UnavailableError
 from postgres import Postgres
@@ -154,12 +155,18 @@ def gateway_settings(
 
 def given_or(**defaults: str) -> dict[str, str]:
     """Return the variables as the environment has them, or else their defaults."""
-    return {name: os.environ.get(name) or value for name, value in defaults.items()}
+    return {name: given(name) or value for name, value in defaults.items()}
+
+
+def given(name: str) -> str:
+    """Return a variable as the parts understand it: the address of a Service counts as unset."""
+    value = os.environ.get(name, "")
+    return "" if is_service_link(value) else value
 
 
 def gateway_port() -> int:
     """Return the port to use. Raises FailedError if it is no number or not free."""
-    wanted = os.environ.get("GATEWAY_PORT") or "8000"
+    wanted = given("GATEWAY_PORT") or "8000"
     if not (wanted.isdecimal() and 0 < int(wanted) <= LAST_PORT):
         raise FailedError(f"GATEWAY_PORT must be a number from 1 to 65535, not {wanted!r}.")
     try:

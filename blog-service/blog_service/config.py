@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from pydantic import Field, field_validator
+from pydantic import field_validator
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -17,7 +17,6 @@ class Settings(PartSettings, env_prefix="BLOG_"):
     """Every variable is `BLOG_` and the name of a field in capitals."""
 
     database_url: str = "sqlite:///./blog.db"
-    port: int = Field(default=8001, ge=0, le=65535)
 
     @field_validator("database_url")
     @classmethod

@@ -47,7 +47,6 @@ def test_a_damaged_database_is_one_sentence(
 
 
 def test_without_settings_the_database_is_a_file_in_the_folder(tmp_path: Path) -> None:
-    assert Settings.model_fields["port"].default == 8001
     with BLOG.process(tmp_path) as (running, url):
         assert httpx.get(f"{url}/readyz", trust_env=False).status_code == 200
         assert httpx.post(f"{url}/posts", json={"title": "x"}, trust_env=False).status_code == 201

@@ -1,9 +1,10 @@
 """Settings: read once from the environment, then passed to whatever needs them."""
 
+import re
 import sys
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode
 
@@ -23,6 +24,7 @@ def _lower(value: Any) -> Any:
 
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
 Hosts = Annotated[tuple[str, ...], *CommaSeparated, Field(min_length=1)]
+_SERVICE_LINK = re.compile(r"(tcp|udp|sctp)://")
 
 
 class PartSettings(BaseSettings, frozen=True, env_ignore_empty=True):
@@ -36,6 +38,15 @@ class PartSettings(BaseSettings, frozen=True, env_ignore_empty=True):
     drain_seconds: float = Field(default=2, ge=0, le=60)
     log_level: LogLevel = "info"
 
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_service_links_out(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: value
+            for name, value in values.items()
+            if not (name.endswith("port") and is_service_link(value))
+        }
+
 
 def load_settings(settings: type[S], part: str) -> S:
     """Return the settings, or end the process with one sentence that names the variable."""
@@ -45,6 +56,14 @@ def load_settings(settings: type[S], part: str) -> S:
         first = error.errors()[0]
         name = f"{settings.model_config['env_prefix']}{first['loc'][0]}".upper()
         sys.exit(f"{part}: {name}{_reason(first)}.")
+
+
+def is_service_link(port: Any) -> bool:
+    """Return whether Kubernetes set the variable of a port, for a Service of the same name.
+
+    Such a value is the address of the Service, and not for the part.
+    """
+    return isinstance(port, str) and _SERVICE_LINK.match(port) is not None
 
 
 def _reason(error: ErrorDetails) -> str:

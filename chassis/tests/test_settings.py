@@ -21,6 +21,7 @@ def only_the_url(monkeypatch: pytest.MonkeyPatch) -> None:
     ("name", "value"),
     [
         ("SAMPLE_PORT", "http"),
+        ("SAMPLE_PORT", "http://10.96.12.3:8000"),
         ("SAMPLE_PORT", "65536"),
         ("SAMPLE_PORT", "-1"),
         ("SAMPLE_HOST", ","),
@@ -63,6 +64,17 @@ def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setenv(name, "")
     settings = load_settings(Settings, PART)
     assert (settings.host, settings.port, settings.drain_seconds) == (("127.0.0.1",), 8000, 2)
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "udp", "sctp"])
+def test_the_address_of_a_kubernetes_service_is_no_port(
+    monkeypatch: pytest.MonkeyPatch, protocol: str
+) -> None:
+    monkeypatch.setenv("SAMPLE_PORT", f"{protocol}://10.96.12.3:80")
+    monkeypatch.setenv("SAMPLE_SERVICE_HOST", "10.96.12.3")
+    monkeypatch.setenv("SAMPLE_SERVICE_PORT", "80")
+    monkeypatch.setenv("SAMPLE_PORT_80_TCP_ADDR", "10.96.12.3")
+    assert load_settings(Settings, PART).port == 8000
 
 
 def test_settings_cannot_change() -> None:

@@ -16,6 +16,13 @@ def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.cors_origins == ("https://a.example",)
 
 
+def test_addresses_of_kubernetes_services_are_no_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GATEWAY_PORT", "GATEWAY_METRICS_PORT"):
+        monkeypatch.setenv(name, "tcp://10.96.12.3:80")
+    settings = load_settings(Settings, PART)
+    assert (settings.port, settings.metrics_port) == (8000, 9090)
+
+
 BAD_VARIABLES = [
     ("GATEWAY_PORT", "x"),
     ("GATEWAY_PORT", "99999"),

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field, field_validator
+from pydantic import field_validator
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -21,7 +21,6 @@ class Settings(PartSettings, env_prefix="PLATFORM_"):
     signing_key_file: Path | None = None
     token_issuer: str = "inkwell-platform"
     token_audience: str = "inkwell"
-    port: int = Field(default=8002, ge=0, le=65535)
 
     @field_validator("database_url")
     @classmethod

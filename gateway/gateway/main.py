@@ -6,7 +6,6 @@
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
@@ -16,7 +15,7 @@ from starlette.types import ASGIApp
 from chassis import __version__
 from chassis.settings import load_settings
 from gateway.config import PART, Settings
-from gateway.fetch import Shared, fetch_from_each
+from gateway.fetch import Shared
 from gateway.pages.documents import Documents
 from gateway.pages.router import router, static
 from gateway.problems import leave_to_the_proxy
@@ -25,8 +24,7 @@ from gateway.routes import load_routes
 
 logger = logging.getLogger(__name__)
 
-STATUS_MAX_AGE = 1.0  # seconds until the services are asked again
-DOCUMENT_MAX_AGE = 10.0
+DOCUMENT_MAX_AGE = 10.0  # seconds until the services are asked again
 # Looking for a telemetry provider would cost each request 5 µs.
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 
@@ -61,8 +59,6 @@ def create_app(settings: Settings) -> Gateway:
     app.proxy = Proxy(settings, routes)
     app.state.draining = False
     app.state.limits_clients = False
-    ready = partial(fetch_from_each, routes.upstreams, "readyz", lambda *_: None)
-    app.state.statuses = Shared(ready, STATUS_MAX_AGE)
     app.state.document = Shared(Documents(routes).fetch_and_merge, DOCUMENT_MAX_AGE)
     app.include_router(router)
     app.mount("/static", static)

@@ -38,6 +38,9 @@ class Metrics:
             buckets=BUCKETS,
             **ours,
         )
+        self.upstream_up = Gauge("upstream_up", "1 if a replica is well", ["upstream"], **ours)
+        names = ["upstream", "replica"]
+        self.replica_up = Gauge("replica_up", "1 if the replica is well", names, **ours)
         self._in_flight = cache(in_flight.labels)
         self._durations = cache(durations.labels)
 

@@ -8,6 +8,8 @@ from support.gateway import Start
 from support.upstream import RawUpstream
 from support.wire import PROBLEM
 
+from gateway.proxy.middleware import Proxy
+
 
 @pytest.mark.parametrize(("path", "status"), [("/nope", 404), ("/livez", 405)])
 def test_the_gateways_own_refusals_are_problems(
@@ -40,13 +42,14 @@ def test_an_unexpected_error_is_a_500_without_its_text(
     )
 
 
-def test_an_unexpected_error_of_a_page_is_a_500(gateway: Start, upstream: RawUpstream) -> None:
-    running = gateway(upstream.url)
-
-    async def fail(*_: Any) -> None:
+def test_an_unexpected_error_of_a_page_is_a_500(
+    gateway: Start, upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Proxy) -> None:
         raise RuntimeError("secret")
 
-    running.app.state.statuses = fail
+    monkeypatch.setattr(Proxy, "statuses", fail)
+    running = gateway(upstream.url)
     for path in ("/", "/readyz"):
         answer = running.get(path)
         assert (answer.status, answer.all(b"content-type")) == (500, PROBLEM)

@@ -48,7 +48,7 @@ async def home(request: Request) -> Response:
     """Show what this is, which services are up, the routes and how to begin."""
     state, host = request.app.state, request.headers.get("host", "")
     context = {
-        "statuses": await state.statuses(),
+        "statuses": request.app.proxy.statuses(),
         "paths": (await state.document())["paths"],
         "host": host if PLAIN_HOST.fullmatch(host) else "localhost",
     }
@@ -78,7 +78,7 @@ async def livez() -> Response:
 @page("/readyz")
 async def readyz(request: Request) -> Response:
     """Answer 200 while at least one service is ready and the gateway is not stopping."""
-    statuses = await request.app.state.statuses()
+    statuses = request.app.proxy.statuses()
     if "up" in statuses.values() and not request.app.state.draining:
         return JSONResponse({"status": "up", "checks": statuses}, headers=NEVER_CACHED)
     raise Problem(503, "The gateway is not ready.", RETRY_SOON, checks=statuses)

@@ -16,7 +16,7 @@ from gateway.proxy.answer import Answer
 from gateway.proxy.body import RequestBody
 from gateway.proxy.paths import is_unsafe
 from gateway.routes import HEALTH, MAX_BODY, Route
-from gateway.upstream.connection import DONE, Lost, UpstreamConnection
+from gateway.upstream.connection import DONE, Lost, MovedOn, UpstreamConnection
 from gateway.upstream.pool import Upstream
 
 if TYPE_CHECKING:
@@ -137,6 +137,7 @@ class Exchange:
         upstream = self._proxy.upstreams[route.upstream]
         body = RequestBody(self._headers, self._receive, self._fault, route.max_body)
         gathered = b"" if body.is_empty else await body.gather()
+        await upstream.wait_until_usable()
         async with upstream.slots if body.is_complete else upstream.uploads:
             await self._exchange(upstream, self._request_head(body) + gathered, body)
 
@@ -155,13 +156,15 @@ class Exchange:
         """Send the request and relay the response.
 
         If the connection is lost before any response and the request may be repeated, it is sent
-        once more.
+        once more. A request that a replica lets wait moves on as long as there is another.
         """
         lost_by = None
         while True:
             replica, connection = await upstream.connect(lost_by)
             try:
                 return await self._attempt(connection, data, body)
+            except MovedOn:
+                lost_by = replica
             except Lost:
                 may_repeat = body.is_empty and self._method in IDEMPOTENT
                 if lost_by or connection.received or not may_repeat:
@@ -174,7 +177,9 @@ class Exchange:
     async def _attempt(
         self, connection: UpstreamConnection, data: bytes, body: RequestBody
     ) -> None:
-        connection.begin(data, is_all=body.is_complete, bodyless=self._method == "HEAD")
+        may_move = body.is_empty and self._method in SAFE
+        is_all, bodyless = body.is_complete, self._method == "HEAD"
+        connection.begin(data, is_all=is_all, bodyless=bodyless, may_move=may_move)
         upload = None
         if not body.is_complete:
             upload = asyncio.create_task(self._upload(body, connection))

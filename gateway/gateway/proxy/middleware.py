@@ -49,6 +49,10 @@ class Proxy:
         else:
             await self.app(scope, receive, send)
 
+    def statuses(self) -> dict[str, str]:
+        """Return "up" or "down" by the service's name."""
+        return {name: "up" if it.is_up else "down" for name, it in self.upstreams.items()}
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Look after the upstreams and the names of proxies; at the end close everything."""

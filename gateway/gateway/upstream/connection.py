@@ -42,6 +42,10 @@ class Lost(Problem):
     """The connection ended before the response did."""
 
 
+class MovedOn(Problem):
+    """The replica hangs, and the request may be sent to another."""
+
+
 class UpstreamConnection(asyncio.Protocol):
     """Sends a request and receives its response, with a deadline for each step.
 
@@ -49,8 +53,9 @@ class UpstreamConnection(asyncio.Protocol):
     Call check() about ten times a second: it enforces the deadlines.
     """
 
-    def __init__(self, limits: UpstreamLimits) -> None:
+    def __init__(self, limits: UpstreamLimits, address: tuple[str, int]) -> None:
         self.limits = limits
+        self.address = address
         self.state = IDLE
         self.status = self.received = 0  # of the response: its status, and bytes of all of it
         self.headers: Headers = []
@@ -62,18 +67,25 @@ class UpstreamConnection(asyncio.Protocol):
         self._held = 0  # bytes of them
         self._is_writable = True
         self._request_is_sent = True
-        self._may_continue = self._is_reusable = self._is_bodyless = False
+        self._may_continue = self._is_reusable = self._is_bodyless = self._may_move = False
         self._parser: Any = None
 
     # The exchange.
 
-    def begin(self, data: bytes, *, is_all: bool, bodyless: bool) -> None:
-        """Send a request or its first part; a bodyless response is the answer to HEAD."""
+    def begin(
+        self, data: bytes, *, is_all: bool, bodyless: bool = False, may_move: bool = False
+    ) -> None:
+        """Send a request or its first part.
+
+        A bodyless response is the answer to HEAD. A request that may move can be sent to another
+        replica even if this one answers it later.
+        """
         self.state = AWAITING_HEAD if is_all else SENDING
         self.status = self.received = self._held = 0
         self._chunks = []
         self._request_is_sent = is_all
         self._is_bodyless = bodyless
+        self._may_move = may_move
         self._may_continue = self._is_reusable = False
         self._due = inf
         self._parser = httptools.HttpResponseParser(self)
@@ -149,6 +161,11 @@ class UpstreamConnection(asyncio.Protocol):
         """Close at once; methods that wait raise the error when the connection is lost."""
         self._error = self._error or error
         self._transport.abort()
+
+    def move_on(self) -> None:
+        """Give a request up that waits for its response, if it may move."""
+        if self.state is AWAITING_HEAD and self._may_move:
+            self.close(MovedOn(*TOO_SLOW))
 
     def check(self, now: float) -> None:
         """Close the connection if its deadline has passed."""

@@ -2,9 +2,9 @@
 
 import asyncio
 import errno
+import logging
 from collections.abc import Collection
 from contextlib import suppress
-from functools import partial
 from math import inf
 from socket import SOCK_STREAM
 from time import monotonic
@@ -16,24 +16,23 @@ from gateway.metrics import Metrics
 from gateway.problems import Problem
 from gateway.routes import UpstreamLimits
 from gateway.upstream.connection import UpstreamConnection
+from gateway.upstream.replica import NEW, OUT, UNREADY, WELL, Replica, Standing
 from gateway.upstream.slots import UNAVAILABLE, Slots
+
+logger = logging.getLogger(__name__)
 
 TICK = 0.1  # seconds from one check of the deadlines to the next
 TICKS = 20  # from one resolution of the name to the next
+SEARCH_TICKS = 5  # the same while there is no usable replica
 RESOLVE_TIMEOUT = 2.0
-PROBE_INTERVAL = 0.5  # seconds until a replica that was left out is probed
+CHECK_INTERVAL = 0.5  # seconds from a replica's answer about its readiness to the next question
+CHECK_TIMEOUT = 2.3  # longer than the services wait for their databases
+RECOVERY = 1.0  # seconds that a request waits for a service without a usable replica
 
-OUR_OWN = (errno.EMFILE, errno.ENFILE)  # no replica is to blame for these
+WORDS = {WELL: "is well", UNREADY: "is not ready", OUT: "is left out"}
 
-
-class Replica:
-    """An address of a service and the idle connections to it."""
-
-    def __init__(self, address: tuple[str, int]) -> None:
-        self.address = address
-        self.in_flight = 0
-        self.idle: list[UpstreamConnection] = []
-        self.probe_at = 0.0  # 0 if the replica is well, inf while it is probed
+# No replica is to blame for these.
+OUR_OWN = (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL)
 
 
 class Upstream:
@@ -48,85 +47,148 @@ class Upstream:
         self._metrics = metrics
         self._replicas: list[Replica] = []  # in the order of their last use
         self._resolution: asyncio.Task[None] | None = None
+        self._checks: set[asyncio.Task[None]] = set()
+        self._usable = asyncio.Event()  # set while there is a usable replica
+
+    @property
+    def is_up(self) -> bool:
+        """True if a replica is well."""
+        return any(it.standing is WELL for it in self._replicas)
+
+    # Connections for requests.
+
+    async def wait_until_usable(self) -> None:
+        """Wait a moment for a usable replica, so that a short restart costs no request.
+
+        The wait also slows clients that ask a service that is away again and again.
+        """
+        if self._usable.is_set():
+            return
+        try:
+            async with asyncio.timeout(RECOVERY):
+                await self._usable.wait()
+        except TimeoutError:
+            raise Problem(*UNAVAILABLE) from None
 
     async def connect(self, avoided: Replica | None = None) -> tuple[Replica, UpstreamConnection]:
-        """Return a connection to the least busy replica; release() must follow.
+        """Return a connection to the best replica; release() must follow.
 
-        If that replica refuses, the name is resolved again and one other replica is tried. With
+        Every replica is asked once, until one accepts or the time for connecting is over. With
         `avoided`, a replica that lost the request, the connection is always a new one.
         """
-        if replica := self._choose(avoided):
+        deadline = monotonic() + self._limits.connect_timeout
+        asked: list[Replica] = []
+        while replica := self._choose(avoided, asked) or await self._find(avoided, asked):
+            if avoided is None and (connection := replica.reuse()):
+                replica.in_flight += 1
+                return replica, connection
+            asked.append(replica)
+            others = sum(it.standing is not OUT and it not in asked for it in self._replicas)
             with suppress(OSError):
-                return replica, await self._open(replica, fresh=avoided is not None)
+                seconds = (deadline - monotonic()) / (1 + others)
+                return replica, await self._open(replica, seconds)
             self._metrics.retried.labels(self.name).inc()
-            avoided = replica
-        await asyncio.shield(self._resolving())  # others may wait for it too
-        if replica := self._choose(avoided):
-            with suppress(OSError):
-                return replica, await self._open(replica, fresh=True)
         raise Problem(*UNAVAILABLE)
 
     def release(self, replica: Replica, connection: UpstreamConnection) -> None:
         """Take a connection back after its exchange, successful or not."""
         replica.in_flight -= 1
-        if connection.is_free:
-            connection.rest(self._limits.keep_alive)
-            replica.idle.append(connection)
+        if connection.status:
+            replica.heard_at = monotonic()
+        if connection.is_free and replica.standing is not OUT:
+            replica.keep(connection)
         else:
             connection.close()
 
-    def tick(self, now: float, number: int) -> None:
-        """Enforce the connections' deadlines, and resolve the name at every TICKS-th call."""
-        for connection in list(self.connections):
-            connection.check(now)
-        if number % TICKS == 0:
-            self._resolving()
-
-    def close(self) -> None:
-        """Close every connection."""
-        for connection in list(self.connections):
-            connection.close()
-
-    def _choose(self, avoided: Replica | None) -> Replica | None:
-        """Return the least busy replica, the oldest use first.
-
-        A replica that was left out is probed with one request.
-        """
-        now = monotonic()
-        usable = [it for it in self._replicas if it.probe_at <= now]
-        chosen = min(usable, key=lambda it: (it is avoided, it.in_flight), default=None)
-        if chosen:
-            self._replicas.remove(chosen)
-            self._replicas.append(chosen)
+    def _choose(self, avoided: Replica | None, asked: Collection[Replica]) -> Replica | None:
+        """Return the best and least busy replica, the oldest use first."""
+        usable = [it for it in self._replicas if it.standing is not OUT and it not in asked]
+        if not usable:
+            return None
+        chosen = min(usable, key=lambda it: (it.standing, it is avoided, it.in_flight))
+        self._replicas.remove(chosen)
+        self._replicas.append(chosen)
         return chosen
 
-    async def _open(self, replica: Replica, *, fresh: bool) -> UpstreamConnection:
-        """Return an idle connection or a new one."""
+    async def _find(self, avoided: Replica | None, asked: Collection[Replica]) -> Replica | None:
+        """Resolve the name again, for the service may have moved, and choose."""
+        await asyncio.shield(self._resolving())  # others may wait for it too
+        return self._choose(avoided, asked)
+
+    async def _open(self, replica: Replica, seconds: float) -> UpstreamConnection:
         replica.in_flight += 1
-        if replica.probe_at:
-            replica.probe_at, fresh = inf, True  # an open connection would prove nothing
-        while replica.idle and not fresh:
-            connection = replica.idle.pop()  # the most recently used
-            if connection.is_free:
-                return connection
         try:
-            async with asyncio.timeout(self._limits.connect_timeout):
-                loop, new = asyncio.get_running_loop(), partial(UpstreamConnection, self._limits)
-                _, connection = await loop.create_connection(new, *replica.address)
+            connection = await replica.open(seconds)
         except BaseException as error:
             replica.in_flight -= 1
-            if replica.probe_at or (isinstance(error, OSError) and error.errno not in OUR_OWN):
-                self._leave_out(replica)
+            if isinstance(error, OSError) and error.errno not in OUR_OWN:
+                self._judge(replica, OUT)
             raise
         self.connections.add(connection)
-        replica.probe_at = 0.0
+        if replica.standing is NEW:
+            self._judge(replica, WELL)
         return connection
 
-    def _leave_out(self, replica: Replica) -> None:
-        if not replica.probe_at:
+    # The standing of the replicas.
+
+    def tick(self, now: float, number: int) -> None:
+        """Enforce the connections' deadlines, resolve the name and check the replicas in time."""
+        for connection in list(self.connections):
+            connection.check(now)
+        if number % (TICKS if self._usable.is_set() else SEARCH_TICKS) == 0:
+            self._resolving()
+        for replica in self._replicas:
+            if replica.check_at <= monotonic():
+                replica.check_at = inf
+                check = asyncio.create_task(self._check(replica))
+                self._checks.add(check)
+                check.add_done_callback(self._checks.discard)
+
+    async def _check(self, replica: Replica) -> None:
+        """Ask a replica whether it is ready. One that hangs is left out like one that refuses."""
+        began = monotonic()
+        try:
+            self._judge(replica, WELL if await replica.is_ready(CHECK_TIMEOUT) else UNREADY)
+        except Problem:
+            self._judge(replica, UNREADY)
+        except TimeoutError:
+            if replica.heard_at < began:  # otherwise it is slow, but works
+                self._judge(replica, OUT)
+                self._move_on(replica)
+        except OSError as error:
+            if error.errno not in OUR_OWN:
+                self._judge(replica, OUT)
+        finally:
+            replica.check_at = monotonic() + CHECK_INTERVAL
+
+    def _move_on(self, replica: Replica) -> None:
+        """Let requests that wait for a replica go on to another, as far as that is safe."""
+        for connection in list(self.connections):
+            if connection.address == replica.address:
+                connection.move_on()
+
+    def _judge(self, replica: Replica, standing: Standing) -> None:
+        if standing is replica.standing:
+            return
+        level = logging.INFO if standing is WELL else logging.WARNING
+        logger.log(level, "%s at %s %s", self.name, replica.name, WORDS[standing])
+        if standing is OUT:
             self._metrics.left_out.labels(self.name).inc()
-        replica.probe_at = monotonic() + PROBE_INTERVAL
-        replica.idle.clear()  # these connections close by themselves soon
+        replica.standing = standing
+        self._note()
+
+    def _note(self) -> None:
+        """Let requests and metrics see how the replicas stand."""
+        if any(it.standing is not OUT for it in self._replicas):
+            self._usable.set()
+        else:
+            self._usable.clear()
+        self._metrics.upstream_up.labels(self.name).set(self.is_up)
+        for replica in self._replicas:
+            is_well = replica.standing is WELL
+            self._metrics.replica_up.labels(self.name, replica.name).set(is_well)
+
+    # The addresses.
 
     def _resolving(self) -> asyncio.Task[None]:
         """Return the resolution under way, after starting one if there is none."""
@@ -142,9 +204,21 @@ class Upstream:
         except (OSError, UnicodeError):
             return  # the addresses known so far are still the best guess
         addresses = {(str(info[4][0]), int(info[4][1])) for info in found}
-        kept = [it for it in self._replicas if it.address in addresses]
-        new = addresses - {it.address for it in kept}
-        self._replicas = kept + [Replica(address) for address in sorted(new)]
+        gone = [it for it in self._replicas if it.address not in addresses]
+        for replica in gone:
+            self._replicas.remove(replica)
+            self._metrics.replica_up.remove(self.name, replica.name)
+        new = addresses - {it.address for it in self._replicas}
+        self._replicas += [Replica(address, self._limits) for address in sorted(new)]
+        if gone or new:
+            self._note()
+
+    def close(self) -> None:
+        """Stop checking and close every connection."""
+        for check in self._checks:
+            check.cancel()
+        for connection in list(self.connections):
+            connection.close()
 
 
 async def tick_forever(upstreams: Collection[Upstream]) -> NoReturn:

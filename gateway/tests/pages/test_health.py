@@ -1,14 +1,15 @@
 """Liveness asks no upstream; readiness asks all."""
 
 import json
+import socket
 
 import pytest
 from support.gateway import Start
 from support.upstream import RawUpstream, by_path, drip, free_port
 from support.waiting import eventually
-from support.wire import PROBLEM, Answer
+from support.wire import OK, PROBLEM, Answer, reply
 
-from gateway import fetch, main
+from gateway.upstream import pool
 
 
 def test_liveness_asks_no_upstream(gateway: Start, upstream: RawUpstream) -> None:
@@ -21,7 +22,9 @@ def test_liveness_asks_no_upstream(gateway: Start, upstream: RawUpstream) -> Non
 def test_readiness_lists_the_upstreams_and_needs_one_of_them(
     gateway: Start, upstream: RawUpstream
 ) -> None:
+    upstream.shows_readiness = True
     running = gateway(upstream.url, f"http://127.0.0.1:{free_port()}")
+    eventually(lambda: running.get("/readyz").status == 200)
     answer = running.get("/readyz")
     assert (answer.status, answer.all(b"cache-control")) == (200, [b"no-store"])
     assert json.loads(answer.body) == {
@@ -48,24 +51,46 @@ GARBLED = [b"garbage\r\n\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r
 def test_a_service_whose_readiness_is_garbled_is_down(
     gateway: Start, upstream: RawUpstream, bad: bytes
 ) -> None:
+    upstream.shows_readiness = True
     upstream.script = by_path({b"/readyz": bad})
-    assert_not_ready(gateway(upstream.url).get("/readyz"))
+    running = gateway(upstream.url)
+    eventually(lambda: running.standings == ["UNREADY"])
+    assert_not_ready(running.get("/readyz"))
 
 
 def test_a_service_whose_readiness_trickles_in_is_down(
     gateway: Start, upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "TIMEOUT", 1.0)
+    monkeypatch.setattr(pool, "CHECK_TIMEOUT", 0.5)
+    upstream.shows_readiness = True
     upstream.script = drip
     running = gateway(upstream.url)
-    assert running.get("/readyz").status == 503
+    eventually(lambda: running.standings == ["OUT"])
+    assert_not_ready(running.get("/readyz"))
 
 
-def test_many_readiness_checks_ask_each_upstream_once(
+def test_readiness_checks_ask_no_upstream(
     gateway: Start, upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(main, "STATUS_MAX_AGE", 600.0)
+    monkeypatch.setattr(pool, "CHECK_INTERVAL", 600.0)
+    asked = []
+
+    def script(sock: socket.socket, head: bytes) -> None:
+        asked.append(head)
+        sock.sendall(OK)
+
+    upstream.script, upstream.shows_readiness = script, True
     running = gateway(upstream.url)
+    eventually(lambda: running.get("/readyz").status == 200)
     for _ in range(20):
         running.get("/readyz")
-    assert len(upstream.requests) == 2  # one for each upstream
+    assert len(asked) == 2  # the replica of each upstream once, by the gateway itself
+
+
+def test_a_service_without_readiness_is_up_while_it_answers(
+    gateway: Start, upstream: RawUpstream
+) -> None:
+    upstream.shows_readiness = True
+    upstream.reply = reply(status=b"404 Not Found")
+    running = gateway(upstream.url)
+    eventually(lambda: running.get("/readyz").status == 200)

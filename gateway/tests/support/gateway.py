@@ -31,8 +31,8 @@ class Running:
         assert self.server.started
         self.url = f"http://127.0.0.1:{self.port}"
 
-    def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), PATIENCE)
+    def connect(self, source: str = "127.0.0.1") -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), PATIENCE, (source, 0))
 
     def send(self, data: bytes) -> Answer:
         """Send bytes, read until the gateway closes, return the last answer."""
@@ -85,6 +85,12 @@ class Running:
         """The number of requests at blog-service's only replica."""
         (replica,) = self.app.proxy.upstreams["blog-service"]._replicas
         return replica.in_flight
+
+    @property
+    def standings(self) -> list[str]:
+        """The standings of blog-service's replicas, by address."""
+        replicas = self.app.proxy.upstreams["blog-service"]._replicas
+        return [it.standing.name for it in sorted(replicas, key=lambda it: it.address)]
 
     def metric(self, name: str, **labels: str) -> float | None:
         return self.app.proxy.metrics.registry.get_sample_value(name, labels)

@@ -13,13 +13,18 @@ Script = Callable[[socket.socket, bytes], None]
 
 
 class RawUpstream:
-    """Answers every request with `reply`, or leaves it to `script`."""
+    """Answers every request with `reply`, or leaves it to `script`.
+
+    The gateway's questions for its readiness are not recorded. They are answered with 200, or
+    like every other request where `shows_readiness` is set.
+    """
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
         self.reply = OK
         self.script: Script | None = None
+        self.shows_readiness = False
         self.requests: list[bytes] = []
-        self.connections = 0
+        self.connections = 0  # with a request that is recorded
         self._open: list[socket.socket] = []
         self._listener = socket.create_server((host, port), backlog=1024)
         self.port: int = self._listener.getsockname()[1]
@@ -44,20 +49,30 @@ class RawUpstream:
         with suppress(OSError):
             while True:
                 sock, _ = self._listener.accept()
-                self.connections += 1
                 self._open.append(sock)
                 threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
 
     def _serve(self, sock: socket.socket) -> None:
         with suppress(OSError), closing(sock):
+            head, rest = read_head(sock)
+            if head.startswith(b"GET /readyz "):
+                self._show_readiness(sock, head)
+                return
+            self.connections += 1
             while True:
-                head, rest = read_head(sock)
                 if self.script:
                     self.requests.append(head + rest)
                     self.script(sock, head + rest)
-                    continue
-                self.requests.append(head + read_body(sock, head, rest))
-                sock.sendall(self.reply)
+                else:
+                    self.requests.append(head + read_body(sock, head, rest))
+                    sock.sendall(self.reply)
+                head, rest = read_head(sock)
+
+    def _show_readiness(self, sock: socket.socket, head: bytes) -> None:
+        if self.shows_readiness and self.script:
+            self.script(sock, head)
+        else:
+            sock.sendall(self.reply if self.shows_readiness else OK)
 
     def close(self) -> None:
         with suppress(OSError):

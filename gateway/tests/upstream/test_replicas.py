@@ -1,54 +1,37 @@
-"""Several addresses behind one name; the loopback network has enough of them."""
+"""Requests go to the best of a service's replicas; one that fails costs no request."""
 
 import resource
-import socket
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvloop
 from support.gateway import Start
 from support.process import StartProcess
 from support.upstream import (
     RawUpstream,
-    by_path,
     free_port,
     hang,
     send_and_close,
-    taking_no_connection,
 )
 from support.waiting import eventually
-from support.wire import GET, GET_LAST, read_all, read_head
+from support.wire import GET, GET_LAST, read_all, read_head, reply
 
 from gateway.upstream import pool
 
 
-@pytest.fixture
-def replicas(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Three raw upstreams at one port of 127.0.0.2 to .4; `listed` is what the name resolves to."""
-    with ExitStack() as stack:
-        port = free_port()
-        hosts = ["127.0.0.2", "127.0.0.3", "127.0.0.4"]
-        raws = [stack.enter_context(closing(RawUpstream(host, port))) for host in hosts]
-        listed = list(hosts)
+@pytest.fixture(autouse=True)
+def _ask_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "CHECK_INTERVAL", 0.02)
 
-        real = uvloop.Loop.getaddrinfo
 
-        async def getaddrinfo(loop: Any, host: str, port: int, **named: Any) -> Any:
-            if host != "several":
-                return await real(loop, host, port, **named)
-            if not listed:
-                raise socket.gaierror
-            return [(2, 1, 6, "", (address, port)) for address in listed]
-
-        monkeypatch.setattr(uvloop.Loop, "getaddrinfo", getaddrinfo)
-        yield f"http://several:{port}", raws, listed
+WELL = ["WELL"] * 3
 
 
 def test_requests_are_spread_over_all_replicas(gateway: Start, replicas: Any) -> None:
     url, raws, _ = replicas
     running = gateway(url)
+    eventually(lambda: running.standings == WELL)
     for _ in range(30):
         assert running.get("/posts").status == 200
     assert [len(raw.requests) for raw in raws] == [10, 10, 10]
@@ -58,6 +41,7 @@ def test_a_busy_replica_gets_fewer_requests(gateway: Start, replicas: Any) -> No
     url, raws, _ = replicas
     raws[0].script = hang
     running = gateway(url)
+    eventually(lambda: running.standings == WELL)
     with ExitStack() as stack:
         for _ in range(3):
             stack.enter_context(running.connect()).sendall(GET)
@@ -70,6 +54,7 @@ def test_a_busy_replica_gets_fewer_requests(gateway: Start, replicas: Any) -> No
 def test_a_replica_that_refuses_is_left_out_without_an_error(gateway: Start, replicas: Any) -> None:
     url, raws, _ = replicas
     running = gateway(url)
+    eventually(lambda: running.standings == WELL)
     raws[1].close()
     answers = [running.get("/users", method="POST", body=b"x").status for _ in range(30)]
     assert answers == [200] * 30
@@ -80,6 +65,49 @@ def test_a_replica_that_refuses_is_left_out_without_an_error(gateway: Start, rep
             return running.get("/posts").status == 200 and bool(back.requests)
 
         eventually(is_asked)
+
+
+def test_every_replica_is_asked_before_a_request_fails(
+    gateway: Start, replicas: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, raws, _ = replicas
+    running = gateway(url)
+    eventually(lambda: running.standings == WELL)
+    monkeypatch.setattr(pool, "CHECK_INTERVAL", 600.0)  # only requests find out who refuses
+    raws[0].close()
+    raws[1].close()
+    assert running.get("/posts", method="POST", body=b"x").status == 200
+
+
+def test_a_replica_that_does_not_listen_yet_gets_no_request(gateway: Start, replicas: Any) -> None:
+    url, raws, listed = replicas
+    raws[1].close()
+    raws[2].close()
+    late = listed[1:]
+    del listed[1:]
+    running = gateway(url)
+    eventually(lambda: running.standings == ["WELL"])
+    listed += late
+    eventually(lambda: len(running.standings) == 3)
+    for _ in range(20):
+        assert running.get("/posts", method="POST", body=b"x").status == 200
+    assert running.metric("gateway_retries_total", upstream="blog-service") is None
+    with closing(RawUpstream("127.0.0.3", raws[1].port)) as started:
+        eventually(lambda: running.get("/posts").status == 200 and started.requests)
+
+
+def test_a_replica_that_is_not_ready_is_asked_only_if_no_other_is(
+    gateway: Start, replicas: Any
+) -> None:
+    url, raws, listed = replicas
+    raws[0].shows_readiness = True
+    raws[0].reply = reply(status=b"503 Service Unavailable")
+    running = gateway(url)
+    eventually(lambda: running.standings == ["UNREADY", "WELL", "WELL"])
+    assert [running.get("/posts").status for _ in range(9)] == [200] * 9
+    listed[:] = ["127.0.0.2"]
+    eventually(lambda: running.get("/posts").status == 503)
+    assert raws[0].requests  # the service's own answer
 
 
 def test_a_gateway_out_of_descriptors_blames_no_replica(
@@ -105,39 +133,8 @@ def test_a_lost_request_is_repeated_on_another_replica(gateway: Start, replicas:
     url, raws, _ = replicas
     raws[0].script = send_and_close(b"")
     running = gateway(url)
+    eventually(lambda: running.standings == WELL)
     assert [running.get("/posts").status for _ in range(9)] == [200] * 9
-
-
-def test_a_refused_request_asks_another_replica_however_long_resolving_takes(
-    gateway: Start, replicas: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pool, "PROBE_INTERVAL", 0.0)  # over by the time that it is resolved
-    url, raws, listed = replicas
-    del listed[2:]
-    raws[0].close()
-    raws[1].script = hang
-    running = gateway(url)
-    with running.connect() as busy:
-        busy.sendall(GET)
-        eventually(lambda: raws[1].requests)
-        raws[1].script = by_path({})
-        assert [running.get("/posts").status for _ in range(3)] == [200] * 3
-
-
-def test_a_left_out_replica_is_probed_by_one_request_at_a_time(
-    gateway: Start, replicas: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pool, "PROBE_INTERVAL", 0.0)
-    url, raws, listed = replicas
-    del listed[1:]
-    raws[0].close()
-    running = gateway(url, limits={"defaults": {"connect_timeout": 600.0}})
-    assert running.get("/posts").status == 503
-    with taking_no_connection("127.0.0.2", raws[0].port), running.connect() as probe:
-        probe.sendall(GET)
-        eventually(lambda: running.in_flight == 1)
-        assert [running.get("/posts").status for _ in range(5)] == [503] * 5
-        assert running.in_flight == 1
 
 
 def test_added_and_removed_replicas_are_noticed(gateway: Start, replicas: Any) -> None:
@@ -164,7 +161,32 @@ def test_a_service_that_appears_or_moves_is_found_by_the_first_request(
     assert running.get("/posts").status == 503
     listed.append("127.0.0.2")
     assert running.get("/posts").status == 200
+    eventually(lambda: running.standings == ["WELL"])
     raws[0].close()
     listed[:] = ["127.0.0.3"]
     assert running.get("/posts", method="POST", body=b"x").status == 200
     assert len(raws[1].requests) == 1
+
+
+def test_metrics_show_which_services_and_replicas_are_well(gateway: Start, replicas: Any) -> None:
+    url, raws, listed = replicas
+    raws[1].close()
+    running = gateway(url, f"http://127.0.0.1:{free_port()}")
+    names = [f"{host}:{raws[0].port}" for host in listed]
+
+    def shown() -> tuple[list[float | None], list[float | None]]:
+        services = [
+            running.metric("gateway_upstream_up", upstream=it)
+            for it in ("blog-service", "platform-service")
+        ]
+        replicas = [
+            running.metric("gateway_replica_up", upstream="blog-service", replica=it)
+            for it in names
+        ]
+        return services, replicas
+
+    eventually(lambda: shown() == ([1, 0], [1, 0, 1]))
+    del listed[1:]
+    eventually(lambda: shown() == ([1, 0], [1, None, None]))
+    raws[0].close()
+    eventually(lambda: shown() == ([0, 0], [0, None, None]))

@@ -15,6 +15,7 @@ from gateway.proxy import headers
 from gateway.proxy.answer import Answer
 from gateway.proxy.body import RequestBody
 from gateway.proxy.paths import is_unsafe
+from gateway.proxy.rate_limits import counted_as
 from gateway.routes import HEALTH, MAX_BODY, Route
 from gateway.upstream.connection import DONE, Lost, MovedOn, UpstreamConnection
 from gateway.upstream.pool import Upstream
@@ -138,8 +139,13 @@ class Exchange:
         body = RequestBody(self._headers, self._receive, self._fault, route.max_body)
         gathered = b"" if body.is_empty else await body.gather()
         await upstream.wait_until_usable()
-        async with upstream.slots if body.is_complete else upstream.uploads:
+        slots = upstream.slots if body.is_complete else upstream.uploads
+        client = counted_as(self._client)
+        await slots.acquire(client)
+        try:
             await self._exchange(upstream, self._request_head(body) + gathered, body)
+        finally:
+            slots.release(client)
 
     def _request_head(self, body: RequestBody) -> bytes:
         query = self._scope["query_string"]

@@ -1,7 +1,7 @@
-"""A bound on how many requests an upstream has at once."""
+"""A bound on how many requests an upstream has at once, in which no client takes all places."""
 
 import asyncio
-from typing import Literal
+from collections import deque
 
 from gateway.problems import RETRY_SOON, Problem
 from gateway.routes import UpstreamLimits
@@ -9,25 +9,91 @@ from gateway.routes import UpstreamLimits
 UNAVAILABLE = (503, "The service is not available at the moment.", RETRY_SOON)
 
 
-class Slots(asyncio.Semaphore):
-    """A semaphore with a bounded queue and a bounded wait."""
+class Places:
+    """A number of places. A client may take one while it holds fewer than are free.
+
+    So one client takes half of them at most, and ten leave as many to an eleventh as each has.
+    """
+
+    def __init__(self, number: int) -> None:
+        self._free = number
+        self._held: dict[str, int] = {}
+
+    def may_take(self, client: str) -> bool:
+        """Return whether there is a place for this client."""
+        return self._held.get(client, 0) < self._free
+
+    def take(self, client: str) -> None:
+        """Take a place; give_back() must follow."""
+        self._free -= 1
+        self._held[client] = self._held.get(client, 0) + 1
+
+    def give_back(self, client: str) -> None:
+        """Give a place back."""
+        self._free += 1
+        self._held[client] -= 1
+        if not self._held[client]:
+            del self._held[client]
+
+
+class Slots:
+    """Places for requests at an upstream, with a bounded queue and a bounded wait.
+
+    Clients, which are addresses, take turns: the requests of one do not wait behind all of
+    another's.
+    """
 
     def __init__(self, slots: int, limits: UpstreamLimits) -> None:
-        super().__init__(slots)
         self._limits = limits
-        self._waiting = 0
+        self._places = Places(slots)
+        self._queue = Places(limits.max_queue)
+        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}  # by client
 
-    async def acquire(self) -> Literal[True]:
-        """Wait for a slot, or raise a Problem."""
-        if not self.locked():
-            return await super().acquire()
-        if self._waiting >= self._limits.max_queue:
+    async def acquire(self, client: str) -> None:
+        """Wait for a slot, or raise a Problem; release() must follow."""
+        if self._places.may_take(client):
+            self._places.take(client)
+            return
+        if not self._queue.may_take(client):
             raise Problem(*UNAVAILABLE)
-        self._waiting += 1
+        self._queue.take(client)
+        try:
+            await self._wait(client)
+        finally:
+            self._queue.give_back(client)
+
+    def release(self, client: str) -> None:
+        """Give a slot back, to the next request that may have one."""
+        self._places.give_back(client)
+        while self._waiting:
+            lucky = next(filter(self._places.may_take, self._waiting), None)
+            if lucky is None:
+                return
+            turns = self._waiting.pop(lucky)
+            turn = turns.popleft()
+            if turns:
+                self._waiting[lucky] = turns  # behind the other clients
+            if not turn.done():  # otherwise its request has ended
+                self._places.take(lucky)
+                turn.set_result(None)
+
+    async def _wait(self, client: str) -> None:
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(client, deque()).append(turn)
         try:
             async with asyncio.timeout(self._limits.queue_timeout):
-                return await super().acquire()
-        except TimeoutError:
-            raise Problem(*UNAVAILABLE) from None
-        finally:
-            self._waiting -= 1
+                await turn
+        except BaseException as error:
+            self._leave(client, turn)
+            if isinstance(error, TimeoutError):
+                raise Problem(*UNAVAILABLE) from None
+            raise
+
+    def _leave(self, client: str, turn: asyncio.Future[None]) -> None:
+        if not turn.cancelled():  # its turn came at the same moment
+            self.release(client)
+        elif turns := self._waiting.get(client):
+            if turn in turns:
+                turns.remove(turn)
+            if not turns:
+                del self._waiting[client]

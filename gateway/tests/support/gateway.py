@@ -78,7 +78,8 @@ class Running:
     @property
     def waiting(self) -> int:
         """The number of requests that wait for blog-service."""
-        return self.app.proxy.upstreams["blog-service"].slots._waiting
+        waiting = self.app.proxy.upstreams["blog-service"].slots._waiting
+        return sum(map(len, waiting.values()))
 
     @property
     def in_flight(self) -> int:

@@ -15,7 +15,7 @@ from gateway.proxy.rate_limits import RateLimiter
 from gateway.proxy.tokens import TokenVerifier
 from gateway.proxy.trusted_proxies import TrustedProxies
 from gateway.routes import Routes, matcher
-from gateway.upstream.pool import Upstream, tick_forever
+from gateway.upstream.pool import Upstream, look_around, tick_forever
 
 
 class Proxy:
@@ -57,6 +57,7 @@ class Proxy:
     async def running(self) -> AsyncIterator[None]:
         """Look after the upstreams and the names of proxies; at the end close everything."""
         await self.trusted.resolve()
+        await look_around(self.upstreams.values())
         resolving = asyncio.create_task(self.trusted.resolve_forever())
         ticking = asyncio.create_task(tick_forever(self.upstreams.values()))
         try:

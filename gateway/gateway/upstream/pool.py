@@ -27,6 +27,7 @@ SEARCH_TICKS = 5  # the same while there is no usable replica
 RESOLVE_TIMEOUT = 2.0
 CHECK_INTERVAL = 0.5  # seconds from a replica's answer about its readiness to the next question
 CHECK_TIMEOUT = 2.3  # longer than the services wait for their databases
+START = 0.5  # seconds at the start in which the replicas may answer it
 RECOVERY = 1.0  # seconds that a request waits for a service without a usable replica
 
 WORDS = {WELL: "is well", UNREADY: "is not ready", OUT: "is left out"}
@@ -131,6 +132,11 @@ class Upstream:
 
     # The standing of the replicas.
 
+    async def look_around(self) -> None:
+        """Resolve the name and ask each replica how it stands."""
+        await self._resolving()
+        await asyncio.gather(*map(self._check, self._replicas))
+
     def tick(self, now: float, number: int) -> None:
         """Enforce the connections' deadlines, resolve the name and check the replicas in time."""
         for connection in list(self.connections):
@@ -139,14 +145,13 @@ class Upstream:
             self._resolving()
         for replica in self._replicas:
             if replica.check_at <= monotonic():
-                replica.check_at = inf
                 check = asyncio.create_task(self._check(replica))
                 self._checks.add(check)
                 check.add_done_callback(self._checks.discard)
 
     async def _check(self, replica: Replica) -> None:
         """Ask a replica whether it is ready. One that hangs is left out like one that refuses."""
-        began = monotonic()
+        began, replica.check_at = monotonic(), inf
         try:
             self._judge(replica, WELL if await replica.is_ready(CHECK_TIMEOUT) else UNREADY)
         except Problem:
@@ -219,6 +224,13 @@ class Upstream:
             check.cancel()
         for connection in list(self.connections):
             connection.close()
+
+
+async def look_around(upstreams: Collection[Upstream]) -> None:
+    """Wait a moment for what the first request should find known."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(START):
+            await asyncio.gather(*(it.look_around() for it in upstreams))
 
 
 async def tick_forever(upstreams: Collection[Upstream]) -> NoReturn:

@@ -17,6 +17,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 from support.gateway import Start
 from support.services import PASSWORD, WRONG_PASSWORD, Inkwell, inkwell
 from support.upstream import RawUpstream
+from support.waiting import eventually
 
 CHROMIUM, CHROMEDRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 OFFLINE = (
@@ -119,8 +120,9 @@ def test_the_home_page_lists_services_and_routes(client: httpx.Client) -> None:
 def test_the_home_page_shows_which_service_is_down() -> None:
     with inkwell() as system:
         system.platform.stop()
+        down = '<li class="down"><span>platform-service</span> <b>down</b></li>'
+        eventually(lambda: down in httpx.get(f"{system.url}/").text)
         page = httpx.get(f"{system.url}/").text
-    assert '<li class="down"><span>platform-service</span> <b>down</b></li>' in page
     assert '<li class="up"><span>blog-service</span> <b>up</b></li>' in page
 
 

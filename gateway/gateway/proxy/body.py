@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from time import perf_counter
 
 from starlette.types import Receive
 
@@ -29,6 +30,7 @@ class RequestBody:
         self.is_chunked = b"transfer-encoding" in fields
         self.needs_continue = fields.get(b"expect", b"").lower() == b"100-continue"
         self.is_empty = self.is_complete = not (length or self.is_chunked)
+        self.completed_at = perf_counter() if self.is_complete else 0.0
         self._fault = fault
         self._receive = receive
         self._room = limit  # bytes that may still come
@@ -51,5 +53,6 @@ class RequestBody:
         self._room -= len(data)
         if self._room < 0:
             raise Problem(413, TOO_LARGE)
-        self.is_complete = not message["more_body"]
+        if not message["more_body"]:
+            self.is_complete, self.completed_at = True, perf_counter()
         return chunk(data, is_last=self.is_complete) if self.is_chunked else data

@@ -16,6 +16,7 @@ from gateway.proxy.answer import Answer
 from gateway.proxy.body import RequestBody
 from gateway.proxy.paths import is_unsafe
 from gateway.proxy.rate_limits import counted_as
+from gateway.proxy.timeline import Timeline
 from gateway.routes import HEALTH, MAX_BODY, Route
 from gateway.upstream.connection import DONE, Lost, MovedOn, UpstreamConnection
 from gateway.upstream.pool import Upstream
@@ -39,6 +40,8 @@ class Exchange:
         self._scope = scope
         self._receive = receive
         self._fault = fault_of(scope)
+        self._times = Timeline()
+        self._body: RequestBody | None = None  # where an upstream is asked
         self._method: str = scope["method"]
         self._path: bytes = scope["raw_path"]
         self._headers: Headers = scope["headers"]
@@ -54,7 +57,6 @@ class Exchange:
 
     async def run(self) -> None:
         """Answer the request, whatever happens; then log and count it."""
-        began = perf_counter()
         self._proxy.metrics.started(self._label)
         try:
             await self._respond()
@@ -64,7 +66,7 @@ class Exchange:
             else:
                 self._answer.status = CLIENT_LEFT
         finally:
-            self._record(perf_counter() - began)
+            self._record(perf_counter())
 
     async def _respond(self) -> None:
         """Answer the request; every error becomes a problem."""
@@ -85,14 +87,16 @@ class Exchange:
     async def _refuse(self, problem: Problem) -> None:
         await self._answer.refuse(problem, self._path, self._id)
 
-    def _record(self, seconds: float) -> None:
+    def _record(self, ended: float) -> None:
         upstream, status = self._route.upstream if self._route else "", self._answer.status
+        seconds, times = ended - self._times.began, self._times
         self._proxy.metrics.finished(self._label, upstream, self._method, status, seconds)
         self._proxy.log.write(
             method=self._method,
             path=self._path.decode("latin-1"),
             status=status,
             duration_ms=round(seconds * 1000, 2),
+            **times.fields(ended, self._body.completed_at if self._body else times.began),
             client=self._client,
         )
 
@@ -137,6 +141,7 @@ class Exchange:
         """Send the request to the upstream, when there is a place for it."""
         upstream = self._proxy.upstreams[route.upstream]
         body = RequestBody(self._headers, self._receive, self._fault, route.max_body)
+        self._body = body
         gathered = b"" if body.is_empty else await body.gather()
         await upstream.wait_until_usable()
         slots = upstream.slots if body.is_complete else upstream.uploads
@@ -167,6 +172,7 @@ class Exchange:
         lost_by = None
         while True:
             replica, connection = await upstream.connect(lost_by)
+            self._times.ask(replica.address)
             try:
                 return await self._attempt(connection, data, body)
             except MovedOn:
@@ -209,6 +215,7 @@ class Exchange:
     async def _relay(self, connection: UpstreamConnection) -> None:
         """Send the upstream's response to the client as it comes."""
         await connection.receive_head()
+        self._times.answer()
         await self._answer.begin(connection.status, headers.for_client(connection.headers))
         while True:
             is_last, data = connection.state is DONE, connection.take()

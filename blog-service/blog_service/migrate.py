@@ -1,10 +1,19 @@
-"""`python -m blog_service.migrate` brings the database to the newest schema."""
+"""`python -m blog_service.migrate` brings the database to the newest schema.
+
+It also keeps a reserve of disk space beside the file.
+"""
+
+from pathlib import Path
+
+from sqlalchemy import make_url
 
 from blog_service.config import PART, Settings
 from blog_service.database import make_database
 from chassis.migrations import migrate
+from chassis.reserve import keep_reserve
 from chassis.settings import load_settings
 
 if __name__ == "__main__":
     settings = load_settings(Settings, PART)
     migrate(PART, lambda: make_database(settings.database_url))
+    keep_reserve(Path(str(make_url(settings.database_url).database)).parent)

@@ -1,5 +1,7 @@
 """Migrations: without drift, the same schema as that of the models, and by hand."""
 
+from pathlib import Path
+
 from conftest import BLOG
 from sqlalchemy import URL
 
@@ -24,5 +26,6 @@ def test_a_job_migrates_and_alembic_by_hand_finds_no_drift(empty_url: URL) -> No
     variables = {"BLOG_DATABASE_URL": rendered(empty_url)}
     code, _, err = finish(BLOG.start(BLOG.folder, "blog_service.migrate", **variables))
     assert code == 0, err
+    assert Path(str(empty_url.database)).with_name("reserve").exists()
     code, out, err = finish(BLOG.start(BLOG.folder, "alembic", "check", PYTHONPATH="", **variables))
     assert (code, "No new upgrade operations detected" in out) == (0, True), err

@@ -2,6 +2,7 @@
 
 import socket
 from functools import cache
+from http import HTTPStatus
 from threading import Thread
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler
@@ -30,6 +31,8 @@ class Metrics:
         self.limited = Counter("limited", "Requests refused by a rate limit", ["route"], **ours)
         failures = "Times that the store of rate limits failed, so that requests were counted here"
         self.store_failures = Counter("rate_limit_store_failures", failures, **ours)
+        full = "Answers that say that the storage of an upstream is full"
+        self._storage_full = Counter("storage_full", full, ["upstream"], **ours)
         in_flight = Gauge("in_flight", "Requests being answered", ["route"], **ours)
         durations = Histogram(  # its _count is the number of requests
             "request_duration_seconds",
@@ -51,6 +54,8 @@ class Metrics:
     def finished(self, route: str, upstream: str, method: str, status: int, seconds: float) -> None:
         """Count a request that ended; the upstream is "" when none was asked."""
         self._in_flight(route).dec()
+        if status == HTTPStatus.INSUFFICIENT_STORAGE:
+            self._storage_full.labels(upstream).inc()
         method = method if method in METHODS else "other"
         self._durations(route, upstream, method, f"{status // 100}xx").observe(seconds)
 

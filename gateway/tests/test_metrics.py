@@ -38,6 +38,14 @@ def test_retries_ejections_and_limited_requests_are_counted() -> None:
     assert 'gateway_limited_total{route="/auth"} 1.0' in lines
 
 
+def test_answers_of_an_upstream_whose_storage_is_full_are_counted() -> None:
+    metrics = Metrics()
+    for status in (507, 507, 503):
+        metrics.started("/posts")
+        metrics.finished("/posts", "blog-service", "POST", status, 0.003)
+    assert 'gateway_storage_full_total{upstream="blog-service"} 2.0' in scrape(metrics)
+
+
 def test_the_metrics_port_shows_the_proxied_requests(
     start: StartProcess, upstream: RawUpstream
 ) -> None:

@@ -17,4 +17,11 @@ if [[ ! -e $PGDATA ]]; then
   sync "$(dirname "$PGDATA")" /var/lib/postgresql
 fi
 
+# A file that an operator removes when the disk is full, so that PostgreSQL can start again. It is not
+# made on a disk that is nearly full.
+reserve=/var/lib/postgresql/reserve
+if [[ ! -e $reserve && $(df --output=avail --block-size=1M /var/lib/postgresql | tail -1) -gt 640 ]]; then
+  fallocate --length 64M "$reserve" || rm -f "$reserve"
+fi
+
 exec postgres -c listen_addresses='*'

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import test
-from test import Suite, run_all
+from test import Suite, end_to_end, run_all
 
 PASSES = [sys.executable, "-c", "pass"]
 ENDS_WITH_5 = [sys.executable, "-c", "exit(5)"]
@@ -66,3 +66,10 @@ def test_a_last_run_that_cannot_be_kept_changes_nothing(
 ) -> None:
     monkeypatch.setattr(test, "LAST_RUN", tmp_path / "no" / "folder")
     assert len(run_all([Suite("one", PASSES)])) == 1
+
+
+def test_it_never_writes_to_a_deployment_of_somebody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_URL", "http://127.0.0.1:9")
+    suite = end_to_end(slow=False, docker=False)
+    assert suite.environment is not None
+    assert "GATEWAY_URL" not in suite.environment

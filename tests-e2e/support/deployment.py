@@ -185,8 +185,8 @@ def choose() -> Deployment:
     url, wanted = os.environ.get("GATEWAY_URL"), os.environ.get("E2E_DEPLOYMENT")
     if url and os.environ.get("E2E_WRITES") != "allowed":
         raise pytest.UsageError(
-            "the end-to-end tests leave about a hundred users, with their posts and articles, "
-            f"at {url}: set E2E_WRITES=allowed if they may"
+            "the end-to-end tests leave some 120 users, 300 articles and 1,200 posts at "
+            f"{url}: set E2E_WRITES=allowed if they may"
         )
     if url:
         return Foreign(url)

@@ -80,6 +80,9 @@ class Exchange:
                 await self._show_page()
         except Problem as problem:
             await self._refuse(problem)
+        except OSError:  # the system has no descriptors or no memory left
+            logger.exception("the system refused something")
+            await self._refuse(Problem(503, "The gateway is short of resources.", RETRY_SOON))
         except Exception:
             logger.exception("unexpected error")
             await self._refuse(Problem(500, "Something went wrong here."))

@@ -89,7 +89,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._may_continue = self._is_reusable = False
         self._due = inf
         self._parser = httptools.HttpResponseParser(self)
-        self._transport.write(data)
+        if not self._transport.is_closing():  # else uvloop raises, for a replica that has just left
+            self._transport.write(data)
 
     async def send(self, data: bytes, *, is_last: bool) -> None:
         """Send more of the request and wait until the upstream has room for the next part."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -15,9 +16,11 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 from support.gateway import Start
+from support.process import StartProcess
 from support.services import PASSWORD, WRONG_PASSWORD, Inkwell, inkwell
 from support.upstream import RawUpstream
 from support.waiting import eventually
+from support.wire import read_all, read_body, read_head
 
 CHROMIUM, CHROMEDRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 OFFLINE = (
@@ -107,6 +110,24 @@ def test_a_missing_file_is_a_problem(client: httpx.Client, path: str) -> None:
     answer = client.get(path)
     assert answer.status_code == 404
     assert answer.json()["instance"] == path
+
+
+def test_a_file_that_cannot_be_opened_is_503(start: StartProcess) -> None:
+    it = start()
+    it.wait_until_up()
+    asked = b"GET /static/home.css HTTP/1.1\r\nHost: a\r\n%b\r\n"
+    with it.connect() as sock:
+        sock.sendall(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n")  # so that it is accepted
+        assert b" 200 " in read_head(sock)[0]
+        _, most = resource.prlimit(it.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(it.process.pid, resource.RLIMIT_NOFILE, (0, most))
+        sock.sendall(asked % b"")
+        head, rest = read_head(sock)
+        read_body(sock, head, rest)
+        assert b" 503 " in head
+        resource.prlimit(it.process.pid, resource.RLIMIT_NOFILE, (most, most))
+        sock.sendall(asked % b"Connection: close\r\n")
+        assert b" 200 " in read_all(sock)
 
 
 def test_the_home_page_lists_services_and_routes(client: httpx.Client) -> None:

@@ -2,12 +2,15 @@
 
 import socket
 import threading
+from typing import Any
 
 import pytest
-from support.gateway import Pair
-from support.upstream import send_and_close
-from support.waiting import PATIENCE
+from support.gateway import Pair, Start
+from support.upstream import RawUpstream, send_and_close
+from support.waiting import PATIENCE, eventually
 from support.wire import CHUNKED, GET, PROBLEM, read_head, receive
+
+from gateway.upstream.connection import UpstreamConnection
 
 FAULTS = [
     ("garbage", b"garbage\r\n\r\n"),
@@ -83,3 +86,19 @@ def test_an_upstream_that_dies_in_mid_body_breaks_the_clients_connection(
     if b"content-length: 100" not in head and b"chunked" not in head:
         assert ended_by is ConnectionResetError  # the framing cannot show that the body is cut
     assert not rest.endswith(b"0\r\n\r\n")
+
+
+def test_a_replica_that_resets_as_soon_as_it_accepts_is_502_and_no_error_of_the_gateway(
+    gateway: Start, upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = gateway(upstream.url)
+    eventually(lambda: running.get("/users", method="POST", body=b"x").status == 200)
+    made = UpstreamConnection.connection_made
+
+    def reset(self: UpstreamConnection, transport: Any) -> None:
+        made(self, transport)
+        transport.abort()
+
+    monkeypatch.setattr(UpstreamConnection, "connection_made", reset)
+    monkeypatch.setattr(UpstreamConnection, "is_free", False)
+    assert running.get("/users", method="POST", body=b"x").status in (502, 503)

@@ -28,9 +28,11 @@ MEANINGS: dict[int | str, str] = {
     429: "This client sent too many requests.",
     502: "The service sent no valid answer.",
     503: "The service does not answer at the moment.",
-    504: "The service took too long.",
+    504: "The service took too long. What was sent may have been done.",
+    507: "The storage is full. Nothing was stored.",
     DEFAULT: "Any other error.",
 }
+CHANGES = {"put", "patch", "delete"}  # and what creates
 FIELD_ERROR = {"loc": ["body", "title"], "msg": "Field required", "type": "missing"}
 
 
@@ -99,21 +101,20 @@ def add_problems(operation: Document, statuses: Iterable[int]) -> None:
 def complete(document: Document) -> Document:
     """Add to each operation of a service the header fields and the problems of its answers."""
     for path, item in document["paths"].items():
-        for operation in item.values():
-            declared = [int(it) for it in operation["responses"] if it.isdigit()]
-            for status in declared:
-                if status < HTTPStatus.BAD_REQUEST:
-                    fields = _fields(operation, status)
-                    operation["responses"][str(status)]["headers"] = fields
-            errors = {status for status in declared if status >= HTTPStatus.BAD_REQUEST}
-            add_problems(operation, errors.union(_errors(path, operation)))
+        for method, operation in item.items():
+            for status, response in operation["responses"].items():
+                if status.startswith("2"):
+                    response["headers"] = _fields(status, operation)
+            add_problems(operation, _errors(method, path, operation))
     for section, entries in problem_components().items():
         document.setdefault("components", {}).setdefault(section, {}).update(entries)
     return document
 
 
-def _errors(path: str, operation: Document) -> Iterator[int]:
-    """Yield the errors that follow from what an operation takes."""
+def _errors(method: str, path: str, operation: Document) -> Iterator[int]:
+    """Yield the errors that an operation declares, and those that follow from what it takes."""
+    declared = [int(status) for status in operation["responses"] if status.isdigit()]
+    yield from (status for status in declared if status >= HTTPStatus.BAD_REQUEST)
     yield from (422, 503)  # an unknown query parameter is invalid everywhere
     if "requestBody" in operation:
         yield from (400, 413, 415)
@@ -121,13 +122,15 @@ def _errors(path: str, operation: Document) -> Iterator[int]:
         yield 401
     if "{" in path:
         yield 404
+    if method in CHANGES or HTTPStatus.CREATED in declared:
+        yield from (504, 507)
 
 
-def _fields(operation: Document, status: int) -> Document:
+def _fields(status: str, operation: Document) -> Document:
     """Return the header fields of an operation's success."""
     parameters = {parameter["name"] for parameter in operation.get("parameters", [])}
     fields = dict(EVERYWHERE)
-    if status == HTTPStatus.CREATED:
+    if status == str(HTTPStatus.CREATED.value):
         fields |= LOCATION
     if "after" in parameters:
         fields |= LINK

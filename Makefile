@@ -1,7 +1,8 @@
-# Each target is one plain command that also runs without make. The first use makes .venv.
+# Each target is one plain command that also runs without make. The first use makes .venv. By -I
+# Python reads no variables, such as a PYTHONPATH with modules named like its own.
 PYTHON ?= python3
 .DEFAULT_GOAL := help
-IN_VENV := $(PYTHON) scripts/bootstrap.py
+IN_VENV := $(PYTHON) -I scripts/bootstrap.py
 
 .PHONY: help run up down test slow e2e check bench lock clean
 

@@ -31,12 +31,22 @@ PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "installed"
 TO_RUN = ROOT / "local" / "requirements.txt"
 TO_DEVELOP = ROOT / "requirements-dev.txt"  # has all of the other file, too
-# The installers may download packages only, never a Python, and must write into .venv alone.
-INSTALLER_SETTINGS = {"UV_PYTHON_DOWNLOADS": "never", "PIP_USER": "0", "PIP_RETRIES": "2"}
+# They steer Python and PostgreSQL's client, and so everything that this script starts.
+STEERING = re.compile(r"PYTHON\w+|PG[A-Z]+")
+HARMLESS = {"PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "PYTHONUNBUFFERED"}
+# Of the installers' own variables, only those may count that say how the index is reached. Others
+# would lead to another folder than .venv.
+INSTALLERS = re.compile(r"(PIP|UV)_\w+")
+WAY_TO_THE_INDEX = re.compile(
+    r"\w+(INDEX|LINK|CERT|TLS|PROXY|HOST|TIMEOUT|RETRIES|CACHE|CONFIG|KEYRING|OFFLINE)\w*"
+)
+DEFAULTS = {"PIP_RETRIES": "2", "UV_SYSTEM_CERTS": "1"}  # a company's proxy may sign all answers
+FIXED = {"PIP_USER": "0", "UV_PYTHON_DOWNLOADS": "never"}
 
 
 def main() -> None:
     """Install what is missing; run the command, if there is one."""
+    forget_steering_variables()
     parent, command = os.getppid(), sys.argv[1:]
     files = [TO_RUN, TO_DEVELOP]
     if command[:1] == ["--only-run"]:
@@ -52,6 +62,12 @@ def main() -> None:
         sys.exit("make has ended.")
     if command:
         run_inside(command)
+
+
+def forget_steering_variables() -> None:
+    for name in filter(STEERING.fullmatch, list(os.environ)):
+        if name not in HARMLESS:
+            del os.environ[name]
 
 
 @contextlib.contextmanager
@@ -92,39 +108,45 @@ def make_environment() -> None:
         sys.exit("Python's venv module is missing: on Debian and Ubuntu, apt install python3-venv.")
     if not os.access(ROOT, os.W_OK):
         sys.exit(f"The folder {ROOT} is not writable: .venv/ and .data/ are made in it.")
-    if not step("Making .venv", [sys.executable, "-m", "venv", "--clear", str(VENV)]):
+    if step("Making .venv", [sys.executable, "-m", "venv", "--clear", str(VENV)]):
         sys.exit(f"The environment {VENV} could not be made: the reason is above.")
     [packages] = VENV.glob("lib/python3*/site-packages")
     (packages / "inkwell.pth").write_text(f"{ROOT / 'chassis'}\n")
 
 
 def install(requirements: Path) -> None:
-    """Install a requirements file. Exits with a sentence if that fails."""
+    """Install a requirements file. Exits with the reasons if that fails."""
     with tempfile.TemporaryDirectory() as folder:
-        if not (install_with_uv(requirements, Path(folder)) or install_with_pip(requirements)):
-            sys.exit("The packages could not be installed (is the package index reachable?).")
+        uv = install_with_uv(requirements, Path(folder))
+        pip = install_with_pip(requirements) if uv else ""
+    if uv and pip:
+        hint = " Is the package index reachable?" if "from versions: none" in pip else ""
+        sys.exit(f"Neither uv nor pip could install the packages.{hint}\n  uv: {uv}\n  pip: {pip}")
 
 
-def install_with_uv(requirements: Path, folder: Path) -> bool:
-    """Install with uv, which takes a fraction of pip's time, if pip can install uv in a folder."""
+def install_with_uv(requirements: Path, folder: Path) -> str:
+    """Install with uv, which takes a fraction of pip's time. Return why that failed, or nothing."""
     only_uv = folder / "uv.txt"
     only_uv.write_text(locked("uv"))
-    get = [*pip_install(), "--no-deps", "--target", str(folder), "-r", str(only_uv)]
-    if not step("Downloading uv", get):
-        return False
+    get = [*pip_install(), "--target", str(folder), "-r", str(only_uv)]
+    reason = step("Downloading uv with pip", get)
+    if reason:
+        return f"could not be downloaded: {reason}"
     uv = [str(folder / "bin" / "uv"), "pip", "install", "--python", str(PYTHON), "--require-hashes"]
     # Compiled once now, not at the first start, or at each start where Python may not write.
     options = ["--compile-bytecode", "-r", str(requirements)]
     return step("Installing the packages with uv", [*uv, *options])
 
 
-def install_with_pip(requirements: Path) -> bool:
+def install_with_pip(requirements: Path) -> str:
     message = "Installing the packages with pip (a minute or two)"
     return step(message, [*pip_install(), "-r", str(requirements)])
 
 
 def pip_install() -> list[str]:
-    options = ["--require-hashes", "--no-input", "--disable-pip-version-check"]
+    # The file has all dependencies. Before 23.1 pip finds no hash for one that is named with an
+    # extra, such as coverage[toml], and would refuse the file.
+    options = ["--require-hashes", "--no-deps", "--no-input", "--disable-pip-version-check"]
     return [str(PYTHON), "-m", "pip", "install", *options]
 
 
@@ -134,28 +156,47 @@ def locked(package: str) -> str:
     return found.group() if found else package
 
 
-def step(message: str, command: list[str]) -> bool:
-    """Run a command behind a line of dots; if it fails, show the end of its output."""
+def step(message: str, command: list[str]) -> str:
+    """Run a command behind a line of dots. If it fails, show its last lines and return the reason.
+
+    pip names the reason in its first line with ERROR, uv in the last of its lines.
+    """
     sys.stderr.write(message + " ")
     started = time.monotonic()
     with tempfile.TemporaryFile("w+") as output:
-        failed = wait_with_dots(command, output.fileno())
+        try:
+            failed = wait_with_dots(command, output.fileno())
+        except OSError as error:  # such as uv in a temporary folder that no program may run from
+            failed = 1
+            output.write(f"{command[0]} could not be run: {error.strerror}")
         sys.stderr.write(
             f" {'failed' if failed else 'done'} ({time.monotonic() - started:.0f} s)\n"
         )
         output.seek(0)
-        sys.stderr.writelines("  " + line for line in output.readlines()[-5:] if failed)
-    return not failed
+        lines = [line.strip() for line in output if line.strip() and failed]
+    sys.stderr.writelines(f"  {line}\n" for line in lines[-5:])
+    errors = [line for line in lines if line.startswith("ERROR: ")]
+    reason = (errors[:1] or lines[-1:] or [f"it ended with code {failed}"])[0]
+    return reason.removeprefix("ERROR: ") if failed else ""
 
 
 def wait_with_dots(command: list[str], output: int) -> int:
-    environment = {**os.environ, **INSTALLER_SETTINGS}
-    process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
+    process = subprocess.Popen(command, stdout=output, stderr=output, env=for_installers())
     while True:
         sys.stderr.write(".")
         sys.stderr.flush()
         with contextlib.suppress(subprocess.TimeoutExpired):
             return process.wait(timeout=1)
+
+
+def for_installers() -> dict[str, str]:
+    """Return the environment of pip and uv."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if WAY_TO_THE_INDEX.fullmatch(name) or not INSTALLERS.fullmatch(name)
+    }
+    return {**DEFAULTS, **kept, **FIXED}
 
 
 def run_inside(command: list[str]) -> None:

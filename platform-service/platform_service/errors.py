@@ -1,6 +1,6 @@
 """The errors of this domain, beside those of every domain in `chassis.errors`."""
 
-from chassis.errors import ConflictError
+from chassis.errors import ConflictError, UnauthorizedError
 
 
 class EmailTakenError(ConflictError):
@@ -8,3 +8,10 @@ class EmailTakenError(ConflictError):
 
     def __init__(self) -> None:
         super().__init__("Another user has this e-mail.")
+
+
+class WrongPasswordError(UnauthorizedError):
+    """Nobody has this e-mail and this password, or the user is not active."""
+
+    def __init__(self) -> None:
+        super().__init__("The e-mail or the password is wrong.")

@@ -36,7 +36,8 @@ def create_app(settings: Settings) -> FastAPI:
         finally:
             app.state.database.close()
 
-    app = make_app(PART, lifespan, articles.router, users.router, auth.router, tags=TAGS)
+    routers = (articles.router, users.router, auth.router, auth.keys_router)
+    app = make_app(PART, lifespan, *routers, tags=TAGS)
     app.add_exception_handler(RequestValidationError, refuse_caller_first)
     return app
 

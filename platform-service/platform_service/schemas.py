@@ -77,9 +77,12 @@ class UserOut(Output):
 
 
 class TokenRequest(Input):
-    """The form of the OAuth2 password grant (RFC 6749, section 4.3.2)."""
+    """The form of the OAuth2 password grant (RFC 6749, section 4.3.2).
 
-    model_config = example({"username": EMAIL, "password": PASSWORD})
+    Other fields are ignored, as section 3.2 asks.
+    """
+
+    model_config = example({"username": EMAIL, "password": PASSWORD}) | {"extra": "ignore"}
 
     username: Annotated[
         str,

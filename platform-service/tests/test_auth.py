@@ -1,6 +1,9 @@
 """Signing in: the form, the token, and answers that tell nothing of an account."""
 
+import asyncio
 import time
+import unicodedata
+from collections.abc import Callable
 
 import httpx
 import pytest
@@ -9,8 +12,10 @@ from conftest import PASSWORD, User
 from chassis.database import Database
 from chassis_testing.fixtures import Sql
 from chassis_testing.hanging import hanging
-from chassis_testing.hostile import FORM, JSON
+from chassis_testing.hostile import FORM, JSON, MEBIBYTE
 from chassis_testing.problem import CANARY, assert_problem, assert_refused
+from platform_service import passwords
+from platform_service.passwords import verify_password
 
 
 def sign_in_as(client: httpx.Client, email: str, password: str = PASSWORD) -> httpx.Response:
@@ -44,9 +49,10 @@ def test_a_wrong_email_and_a_wrong_password_look_alike(
 ) -> None:
     assert ann
     answer = sign_in_as(client, email, password) if email else sign_in_as(client, " ", " ")
-    problem = assert_problem(answer, 401)
+    problem = assert_problem(answer, 401, "error")
     assert answer.headers["WWW-Authenticate"] == "Bearer"
     assert problem["detail"] == "The e-mail or the password is wrong."
+    assert problem["error"] == "invalid_grant"
 
 
 def test_an_unknown_email_takes_as_long_as_a_wrong_password(
@@ -68,7 +74,7 @@ def test_an_inactive_user_cannot_sign_in_and_their_token_stops_at_once(
     assert client.get("/users/me", headers=ann.headers).status_code == 200
     sql("UPDATE users SET is_active = false")
     wrong, right = sign_in_as(client, ann.email, "wrong"), sign_in_as(client, ann.email)
-    assert_problem(right, 401)
+    assert_problem(right, 401, "error")
     assert wrong.json()["detail"] == right.json()["detail"]
     assert_problem(client.get("/users/me", headers=ann.headers), 401)
     assert_problem(client.get("/articles/", headers=ann.headers), 401)
@@ -101,28 +107,62 @@ def test_an_inactive_user_is_refused_before_an_invalid_request(
 ) -> None:
     sql("UPDATE users SET is_active = false")
     headers = {**ann.headers, "Content-Type": media_type}
-    assert_problem(client.request(method, path, content=content, headers=headers), 401)
+    more = ["error"] if path == "/auth/token" else []
+    assert_problem(client.request(method, path, content=content, headers=headers), 401, *more)
 
 
 @pytest.mark.parametrize(
-    ("content", "field"),
+    ("content", "field", "error"),
     [
-        (b"username=a", "password"),
-        (b"password=b", "username"),
-        (b"username=%00&password=b", "username"),
-        (b"username=a&password=%00", "password"),
-        (b"username=a&password=b&other=c", "other"),
-        (b"scope=%00&username=a&password=b", "scope"),
-        (b"grant_type=implicit&username=a&password=b", "grant_type"),
-        (b"username=a&password=" + CANARY.encode() * 1000, "password"),
-        (b"username=" + CANARY.encode() * 1000 + b"&password=b", "username"),
+        (b"username=a", "password", "invalid_request"),
+        (b"password=b", "username", "invalid_request"),
+        (b"username=%00&password=b", "username", "invalid_request"),
+        (b"username=a&password=%00", "password", "invalid_request"),
+        (b"scope=%00&username=a&password=b", "scope", "invalid_request"),
+        (b"grant_type=implicit&username=a&password=b", "grant_type", "unsupported_grant_type"),
+        (b"username=a&password=" + CANARY.encode() * 1000, "password", "invalid_request"),
+        (b"username=" + CANARY.encode() * 1000 + b"&password=b", "username", "invalid_request"),
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_a_wrong_form_is_refused(client: httpx.Client, content: bytes, field: str) -> None:
+def test_a_wrong_form_is_refused_with_an_error_of_oauth2(
+    client: httpx.Client, content: bytes, field: str, error: str
+) -> None:
     answer = client.post("/auth/token", content=content, headers=FORM)
-    assert_refused(answer, "body", field)
+    assert_refused(answer, "body", field, more=["error"])
+    assert answer.json()["error"] == error
     assert CANARY not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status"),
+    [
+        (b"username=a&username=b&password=c", FORM, 400),
+        (b"username=a&password=b&other=c&other=d", FORM, 400),
+        (b"username=a&password=%ff", FORM, 400),
+        (b"username=a&password=b", JSON, 415),
+        (b"username=a&password=" + b"b" * 2 * MEBIBYTE, FORM, 413),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_a_form_that_cannot_be_read_is_an_invalid_request(
+    client: httpx.Client, content: bytes, headers: dict[str, str], status: int
+) -> None:
+    answer = client.post("/auth/token", content=content, headers=headers)
+    assert assert_problem(answer, status, "error")["error"] == "invalid_request"
+
+
+def test_a_field_that_is_unknown_or_empty_is_as_good_as_none(
+    client: httpx.Client, ann: User
+) -> None:
+    form = {"username": ann.email, "password": PASSWORD, "audience": "x", "scope": ""}
+    assert client.post("/auth/token", data=form).status_code == 200
+
+
+def test_no_other_problem_has_an_error_of_oauth2(client: httpx.Client) -> None:
+    assert_problem(client.get("/users/me"), 401)
+    assert_problem(client.get("/auth/token"), 405)
+    assert_problem(client.get("/.well-known/jwks.json?x=1"), 422)
 
 
 @pytest.mark.parametrize(
@@ -158,12 +198,57 @@ def test_a_token_is_verified_before_the_form_is_refused(
     client: httpx.Client, content: bytes, headers: dict[str, str]
 ) -> None:
     headers = {**headers, "Authorization": "Bearer x"}
-    assert_problem(client.post("/auth/token", content=content, headers=headers), 401)
+    answer = client.post("/auth/token", content=content, headers=headers)
+    assert assert_problem(answer, 401, "error")["error"] == "invalid_client"
 
 
-def test_a_form_of_another_media_type_is_415(client: httpx.Client) -> None:
-    content = b"username=a&password=b"
-    assert_problem(client.post("/auth/token", content=content, headers=JSON), 415)
+@pytest.mark.parametrize(
+    "password",
+    [
+        "Zürich-Größe",
+        "ﬁne print",
+        "\uff12\uff13\uff14\uff15\uff16\uff17\uff18\uff19",
+        "\u212bngström",
+    ],
+)
+def test_a_password_is_the_same_in_each_unicode_form(client: httpx.Client, password: str) -> None:
+    forms = {unicodedata.normalize(form, password) for form in ("NFC", "NFD", "NFKC", "NFKD")}
+    assert len(forms) > 1
+    for number, registered in enumerate(forms):
+        user = {"email": f"ann{number}@example.com", "password": registered}
+        assert client.post("/users/", json=user).status_code == 201
+        for sent in forms:
+            assert sign_in_as(client, user["email"], sent).status_code == 200
+        assert sign_in_as(client, user["email"], password + "?").status_code == 401
+
+
+def test_a_hash_of_a_password_as_it_was_sent_still_verifies(
+    client: httpx.Client, ann: User, sql: Sql
+) -> None:
+    as_sent = unicodedata.normalize("NFD", "Zürich-Größe")
+    sql(f"UPDATE users SET hashed_password = '{passwords._context.hash(as_sent)}'")
+    assert sign_in_as(client, ann.email, as_sent).status_code == 200
+    assert sign_in_as(client, ann.email, as_sent + "?").status_code == 401
+
+
+@pytest.mark.parametrize("password", ["plain", "Zu\u0308rich"])
+def test_without_an_account_as_many_hashes_are_computed(
+    password: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compute: Callable[..., bool] = passwords._context.verify
+    computed: list[object] = []
+
+    def verify(*arguments: object, **options: object) -> bool:
+        computed.append(arguments)
+        return compute(*arguments, **options)
+
+    passwords._context.dummy_verify()  # makes the hash that it compares with
+    hashed = passwords._context.hash("another one")
+    monkeypatch.setattr(passwords._context, "verify", verify)
+    assert not asyncio.run(verify_password(password, hashed))
+    with_an_account = len(computed)
+    assert not asyncio.run(verify_password(password, None))
+    assert len(computed) == 2 * with_an_account > 0
 
 
 def test_a_database_that_hangs_is_503_and_the_keys_are_published_on(

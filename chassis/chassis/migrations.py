@@ -14,12 +14,22 @@ from chassis.logs import configure_logging
 LOCK = 7_205_759  # any number, the same for every migration of a database
 
 
-def migrate(part: str, make_database: Callable[[], Database]) -> None:
-    """Bring the database to the newest schema, or end the process with one sentence."""
+def migrate(
+    part: str,
+    make_database: Callable[[], Database],
+    fill: Callable[[Database], None] | None = None,
+) -> None:
+    """Bring the database to the newest schema, or end the process with one sentence.
+
+    `fill` fills what is new, in transactions of its own, while the old code may be serving.
+    """
     configure_logging(part)
     try:
-        with closing(make_database()) as database, database.engine.begin() as connection:
-            command.upgrade(database.alembic_config(connection), "head")
+        with closing(make_database()) as database:
+            with database.engine.begin() as connection:
+                command.upgrade(database.alembic_config(connection), "head")
+            if fill:
+                fill(database)
     except OperationalError as error:
         reason = str(error.orig).partition("\n")[0]
         sys.exit(f"{part}: the database cannot be migrated: {reason}")

@@ -1,10 +1,57 @@
 """`python -m platform_service.migrate` brings the database to the newest schema."""
 
+import logging
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy.exc import DataError, IntegrityError
+
+from chassis.database import Database
 from chassis.migrations import migrate
 from chassis.settings import load_settings
 from platform_service.config import PART, Settings
 from platform_service.database import make_database
+from platform_service.emails import email_key
+from platform_service.models import User
+
+logger = logging.getLogger(__name__)
+
+ROWS = 1000  # of one transaction, so that no request waits for long
+
+
+def fill_email_keys(database: Database) -> None:
+    """Set the keys that are missing in rows that release 1.1 wrote, or still writes."""
+    last: int | None = 0
+    while last is not None:
+        with database.engine.begin() as connection:
+            last = _fill_some(connection, last)
+
+
+def _fill_some(connection: Connection, last: int) -> int | None:
+    """Set the next keys; return the id of the last row, or None if there was no row.
+
+    Where two addresses have become one, the lower id has the key and the other row stays without.
+    """
+    query = select(User.id, User.email).where(User.id > last, User.email_key.is_(None))
+    rows = connection.execute(query.order_by(User.id).limit(ROWS)).all()
+    keys = [{"of_id": row.id, "email_key": email_key(row.email)} for row in rows]
+    if keys and not _set(connection, keys):
+        for key in keys:
+            if not _set(connection, [key]):
+                logger.warning("the e-mail of user %d is also that of another one", key["of_id"])
+    return rows[-1].id if rows else None
+
+
+def _set(connection: Connection, keys: list[dict[str, Any]]) -> bool:
+    """Set all of these keys, or none if one is taken or too long. Return whether they are set."""
+    try:
+        with connection.begin_nested():
+            connection.execute(update(User).where(User.id == bindparam("of_id")), keys)
+    except (DataError, IntegrityError):
+        return False
+    return True
+
 
 if __name__ == "__main__":
     settings = load_settings(Settings, PART)
-    migrate(PART, lambda: make_database(settings.full_database_url))
+    migrate(PART, lambda: make_database(settings.full_database_url), fill_email_keys)

@@ -3,9 +3,10 @@
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, validates
 
 from chassis.models import NAMING_CONVENTION, UtcDateTime
+from platform_service.emails import email_key
 
 EMAIL_LENGTH = 254
 HASH_LENGTH = 255
@@ -36,9 +37,18 @@ class User(Base):
     hashed_password: Mapped[str] = mapped_column(sa.String(HASH_LENGTH))
     is_active: Mapped[bool] = mapped_column(server_default=sa.true())
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=sa.func.now())
+    # Null in a row that release 1.1 wrote, until the next migration.
+    email_key: Mapped[str | None] = mapped_column(sa.String(EMAIL_LENGTH))
+
+    @validates("email")
+    def _set_email_key(self, _field: str, email: str) -> str:
+        self.email_key = email_key(email)
+        return email
 
 
 # One address is one user, in whatever letter case it is written.
+sa.Index("uq_users_email_key", User.email_key, unique=True)
+# The same by the rule of the database, for as long as there are rows without a key.
 sa.Index("uq_users_email_lower", sa.func.lower(User.email), unique=True)
 
 

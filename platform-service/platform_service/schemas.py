@@ -19,6 +19,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from chassis.schemas import Input, NoNul, OptionalParameter, Output, Page, RowId, example
+from platform_service.emails import email_key
 from platform_service.models import CONTENT_LENGTH, EMAIL_LENGTH, TITLE_LENGTH
 
 PASSWORD_LENGTH = 128
@@ -28,7 +29,9 @@ def _bare_address(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
     """Refuse a display name ("Ada <ada@…>"), and give no reason: it would quote the value."""
     try:
         if isinstance(value, str) and "<" not in value:
-            return validate(value)
+            email = validate(value)
+            if len(email_key(email)) <= EMAIL_LENGTH:
+                return email
     except ValidationError:
         pass
     message = "Input should be an e-mail address of at most {limit} characters"

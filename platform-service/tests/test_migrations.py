@@ -1,14 +1,21 @@
 """Migrations: without drift, the same schema as that of the models, and by hand."""
 
+import logging
+from collections.abc import Callable
+
 import httpx
 import pytest
-from conftest import PLATFORM
-from sqlalchemy import URL
+from alembic import command
+from conftest import PASSWORD, PLATFORM
+from sqlalchemy import URL, text
 
 from chassis.database import Database
 from chassis_testing import schema
+from chassis_testing.fixtures import Sql
 from chassis_testing.running import finish, serving
 from chassis_testing.service import rendered
+from platform_service.emails import email_key
+from platform_service.migrate import fill_email_keys
 from platform_service.models import Base
 
 # SQLite cannot show such an index to Alembic; the comparison of the two schemas below does.
@@ -49,3 +56,102 @@ def test_a_service_on_an_empty_database_is_ready_only_on_sqlite(
         assert httpx.get(f"{base_url}/livez", trust_env=False).status_code == 200
     on_sqlite = empty.engine.dialect.name == "sqlite"
     assert (ready, bool(schema.read(empty))) == ((200, True) if on_sqlite else (503, False))
+
+
+@pytest.fixture
+def add_as_1_1(sql: Sql, password_hash: str) -> Callable[[str], int]:
+    """Adds a user as release 1.1 does, which writes no key."""
+
+    def add(email: str) -> int:
+        ((user_id,),) = sql(
+            "INSERT INTO users (email, hashed_password) "
+            f"VALUES ('{email}', '{password_hash}') RETURNING id"
+        )
+        assert isinstance(user_id, int)
+        return user_id
+
+    return add
+
+
+def keys(sql: Sql) -> dict[str, str | None]:
+    rows = sql("SELECT email, email_key FROM users ORDER BY id")
+    return {str(row.email): row.email_key for row in rows}
+
+
+def sign_in(client: httpx.Client, email: str) -> int:
+    form = {"username": email, "password": PASSWORD}
+    return client.post("/auth/token", data=form).status_code
+
+
+def test_a_user_of_release_1_1_signs_in_before_and_after_the_keys_are_filled(
+    client: httpx.Client, database: Database, sql: Sql, add_as_1_1: Callable[[str], int]
+) -> None:
+    add_as_1_1("Ann@example.com")
+    add_as_1_1("ΣΟΦΌΣ@example.com")
+    assert sign_in(client, "ann@EXAMPLE.com") == 200
+    assert (
+        client.post("/users/", json={"email": "ANN@example.com", "password": PASSWORD}).status_code
+        == 409
+    )
+    fill_email_keys(database)
+    assert keys(sql) == {email: email_key(email) for email in keys(sql)}
+    assert [sign_in(client, email) for email in ("ann@EXAMPLE.com", "σοφός@example.com")] == [
+        200,
+        200,
+    ]
+
+
+def test_of_two_addresses_that_became_one_both_users_stay(
+    client: httpx.Client,
+    database: Database,
+    sql: Sql,
+    add_as_1_1: Callable[[str], int],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    emails = ["straße@example.com", "bob@example.com", "STRASSE@example.com"]
+    *_, later = [add_as_1_1(email) for email in emails]
+    fill_email_keys(database)
+    assert keys(sql) == {emails[0]: email_key(emails[0]), emails[1]: emails[1], emails[2]: None}
+    assert [
+        record.getMessage() for record in caplog.records if record.levelno == logging.WARNING
+    ] == [f"the e-mail of user {later} is also that of another one"]
+    sql(f"UPDATE users SET is_active = false WHERE id = {later}")
+    assert [
+        sign_in(client, email) for email in (*emails, "strasse@example.com", "STRAßE@example.com")
+    ] == [
+        200,
+        200,
+        401,
+        401,
+        200,
+    ]
+
+
+def test_keys_are_filled_over_many_transactions(
+    database: Database, sql: Sql, add_as_1_1: Callable[[str], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform_service.migrate.ROWS", 2)
+    for number in range(5):
+        add_as_1_1(f"user{number}@example.com")
+    fill_email_keys(database)
+    assert None not in keys(sql).values()
+
+
+def test_the_job_adds_the_keys_to_a_database_of_release_1_1(
+    empty_url: URL, empty: Database, password_hash: str
+) -> None:
+    with empty.engine.begin() as connection:
+        command.upgrade(empty.alembic_config(connection), "ef0b5f20ee73")
+        connection.execute(
+            text("INSERT INTO users (email, hashed_password) VALUES ('Ann@example.com', :hash)"),
+            {"hash": password_hash},
+        )
+    for _ in range(2):
+        job = PLATFORM.start(
+            PLATFORM.folder, "platform_service.migrate", PLATFORM_DATABASE_URL=rendered(empty_url)
+        )
+        code, _, err = finish(job)
+        assert code == 0, err
+    with empty.engine.connect() as connection:
+        keys = connection.scalars(text("SELECT email_key FROM users")).all()
+    assert keys == ["ann@example.com"]

@@ -1,11 +1,15 @@
 """Liveness and readiness."""
 
 import httpx
+from support.deployment import eventually
+
+ALL_UP = {"status": "up", "checks": {"blog-service": "up", "platform-service": "up"}}
 
 
 def test_the_gateway_is_alive_and_ready_and_lists_each_upstream(api: httpx.Client) -> None:
     alive, ready = api.get("/livez"), api.get("/readyz")
     assert alive.json() == {"status": "up"}
-    checks = {"blog-service": "up", "platform-service": "up"}
-    assert ready.json() == {"status": "up", "checks": checks}
+    assert ready.status_code == 200
     assert alive.headers["cache-control"] == ready.headers["cache-control"] == "no-store"
+    # A service that answers late, on a machine that does much else, is down for a moment.
+    eventually(lambda: api.get("/readyz").json() == ALL_UP)

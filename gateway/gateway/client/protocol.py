@@ -55,6 +55,7 @@ class ServerState(uvicorn.server.ServerState):
     def __init__(self) -> None:
         super().__init__()
         self.of_client: Counter[str] = Counter()  # connections by their client
+        self.admitted = 0  # connections that exceed no limit
 
 
 class ClientConnection(HttpToolsProtocol):
@@ -91,17 +92,19 @@ class ClientConnection(HttpToolsProtocol):
 
     def _compare_with_limits(self) -> None:
         """Note the limit that the connection exceeds, or close it if it is far beyond."""
-        limits, of_all = self.limits, len(self.connections)
-        of_client = self.server_state.of_client[counted_as(self._peer)]
+        limits, state = self.limits, self.server_state
+        of_client = state.of_client[counted_as(self._peer)]
         if self.app.proxy.trusted.include(self._peer):
             of_client = 0  # a proxy has many clients
         if of_client > limits.max_connections_per_client:
             self._beyond = Problem(429, "Too many connections come from this address.", RETRY_SOON)
-        elif of_all > limits.max_connections:
+        elif state.admitted >= limits.max_connections:
             self._beyond = Problem(503, "Too many clients are connected.", RETRY_SOON)
+        else:
+            state.admitted += 1
         is_far_beyond = (
             of_client > ROOM * limits.max_connections_per_client
-            or of_all > ROOM * limits.max_connections
+            or len(self.connections) > ROOM * limits.max_connections
         )
         if is_far_beyond and self._peer not in LOOPBACK:
             self.transport.abort()
@@ -137,6 +140,7 @@ class ClientConnection(HttpToolsProtocol):
         self.cycle = self.running = None  # they refer to this object; no reference cycle is left
 
     def _forget_client(self) -> None:
+        self.server_state.admitted -= not self._beyond
         of_client, key = self.server_state.of_client, counted_as(self._peer)
         of_client[key] -= 1
         if not of_client[key]:

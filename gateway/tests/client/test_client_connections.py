@@ -66,6 +66,25 @@ def test_one_client_cannot_take_the_connections_of_all(
     eventually(lambda: not running.server.server_state.of_client)
 
 
+def test_connections_beyond_the_limit_of_their_client_take_no_place_of_others(
+    gateway: Start, upstream: RawUpstream
+) -> None:
+    limits = {"client": {"max_connections_per_client": 2, "max_connections": 4}}
+    running = gateway(upstream.url, limits=limits)
+    with (
+        idle(running, "127.0.0.2", 4),
+        idle(running, "127.0.0.3", 1),
+        connect(running, "127.0.0.4") as other,
+        connect(running, "127.0.0.4") as last,
+    ):
+        other.sendall(GET)
+        assert b" 200 " in read_head(other)[0]
+        last.sendall(GET)
+        assert parse(read_all(last)).status == 503
+    eventually(lambda: not running.connections)
+    assert running.server.server_state.admitted == 0
+
+
 def test_the_clients_behind_a_trusted_proxy_are_not_one(
     gateway: Start, upstream: RawUpstream
 ) -> None:

@@ -51,6 +51,7 @@ METHODS: list[tuple[Callable[..., Any], list[str]]] = [
     (uvicorn.Server.__init__, ["config"]),
     (uvicorn.Server.run, ["sockets"]),
     (uvicorn.Server.capture_signals, []),
+    (uvicorn.Server.startup, ["sockets"]),
     (uvicorn.Server.main_loop, []),
     (uvicorn.Server.on_tick, ["counter"]),
     (uvicorn.Server.shutdown, ["sockets"]),

@@ -96,21 +96,9 @@ class StrictRequest(Request):
         body = await self.body()
         if wrong := self._wrong_kind(JSON):
             return UnreadableBody(*wrong)
-        if has_too_many_values(body):
-            return TOO_MANY_VALUES
-        if len(body) > SMALL:
-            await self.app.state.room.wait_for_turn(self)
-        try:
-            return json.loads(
-                body.decode(),
-                parse_constant=_refuse,
-                parse_int=_whole_number,
-                object_pairs_hook=_fields,
-            )
-        except RepeatedFieldError as error:
-            return UnreadableBody(400, str(error))
-        except (ValueError, RecursionError):
-            return UnreadableBody(400, "The body is not JSON in UTF-8.")
+        if len(body) <= SMALL:
+            return _document(body)
+        return await self.app.state.room.parse(self, lambda: _document(body))
 
     async def form(self, **_limits: Any) -> FormData:  # type: ignore[override] # FastAPI awaits it
         """Return the form, encoded as OAuth2 prescribes (RFC 6749, appendix B)."""
@@ -129,6 +117,23 @@ class StrictRequest(Request):
             return FormData(_fields(fields))
         except RepeatedFieldError as error:  # RFC 6749, section 3.2
             return UnreadableForm(400, str(error))
+
+
+def _document(body: bytes) -> Any:
+    """Return the document of a JSON body, or what stands for one that is not read."""
+    if has_too_many_values(body):
+        return TOO_MANY_VALUES
+    try:
+        return json.loads(
+            body.decode(),
+            parse_constant=_refuse,
+            parse_int=_whole_number,
+            object_pairs_hook=_fields,
+        )
+    except RepeatedFieldError as error:
+        return UnreadableBody(400, str(error))
+    except (ValueError, RecursionError):
+        return UnreadableBody(400, "The body is not JSON in UTF-8.")
 
 
 def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

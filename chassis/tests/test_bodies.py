@@ -4,9 +4,10 @@ import asyncio
 import json
 import random
 import socket
+import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 
 import httpx
 import pytest
@@ -151,6 +152,24 @@ def test_a_large_document_without_a_place_is_503(client: httpx.Client, small_roo
     answer = client.post("/notes/", json=NOTE)
     assert_problem(answer, 503)
     assert answer.headers["Retry-After"] == "1"
+
+
+def test_large_documents_leave_the_event_loop_to_others() -> None:
+    began: list[float] = []
+
+    def parse() -> None:
+        began.append(time.monotonic())
+        time.sleep(0.05)
+
+    async def parse_two() -> None:
+        room = Room()
+        async with AsyncExitStack() as stack:
+            request = Request({"type": "http", "fastapi_middleware_astack": stack})
+            await room.parse(request, parse)
+            await room.parse(request, parse)
+
+    asyncio.run(parse_two())
+    assert began[1] - began[0] >= 0.05 * (1 + bodies.REST)
 
 
 def test_a_body_whose_length_is_beyond_the_limit_is_413_before_it_comes(

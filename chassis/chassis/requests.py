@@ -69,7 +69,8 @@ class StrictRequest(Request):
     @cached_property
     def query_params(self) -> QueryParams:
         """The parameters of the query."""
-        return Parameters(self.scope["query_string"])
+        query = QueryParams(self.scope["query_string"])
+        return query if len(query) == len(query.multi_items()) else Parameters(query)
 
     def _wrong_kind(self, accepted: str) -> tuple[int, str, Mapping[str, str]] | None:
         """Return the answer to a body of another media type, or to one that is compressed."""
@@ -90,6 +91,11 @@ class StrictRequest(Request):
                 await self.app.state.room.wait_for_bytes(self)
             received += len(part)
             yield part
+
+    async def skip_body(self) -> None:
+        """Read the body and keep nothing of it, since a larger one than the limit is refused."""
+        async for _ in super().stream():
+            pass
 
     async def json(self) -> Any:
         """Return the document, or what stands for one that is not read."""

@@ -16,6 +16,7 @@ from chassis.transactions import in_transaction
 T = TypeVar("T")
 
 _before_body: set[Any] = set()
+_BODY = {b"content-length", b"transfer-encoding"}  # a request with a body has one of them
 
 
 def before_body(dependency: Callable[[Request], Awaitable[T]]) -> Callable[[Request], Awaitable[T]]:
@@ -51,12 +52,16 @@ class Route(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return FastAPI's handler, given a StrictRequest."""
         handler = super().get_route_handler()
-        first = [*_marked(self.dependant)] if self.body_field else []
+        first = [*_marked(self.dependant)]
+        takes_body = self.body_field is not None
 
         async def strict_handler(request: Request) -> Response:
             strict_request = StrictRequest(request.scope, request.receive)
-            for dependency in first:
+            has_body = takes_body or not _BODY.isdisjoint(dict(request.scope["headers"]))
+            for dependency in first if has_body else ():
                 await dependency(strict_request)
+            if has_body and not takes_body:
+                await strict_request.skip_body()
             return await handler(strict_request)
 
         return strict_handler

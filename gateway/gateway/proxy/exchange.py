@@ -94,12 +94,16 @@ class Exchange:
         upstream, status = self._route.upstream if self._route else "", self._answer.status
         seconds, times = ended - self._times.began, self._times
         self._proxy.metrics.finished(self._label, upstream, self._method, status, seconds)
+        received = self._body.completed_at if self._body else times.began
+        duration_ms, request_ms, upstream_ms = times.durations(ended, received)
         self._proxy.log.write(
             method=self._method,
             path=self._path.decode("latin-1"),
             status=status,
-            duration_ms=round(seconds * 1000, 2),
-            **times.fields(ended, self._body.completed_at if self._body else times.began),
+            duration_ms=duration_ms,
+            request_ms=request_ms,
+            upstream_ms=upstream_ms,
+            replica=times.replica,
             client=self._client,
         )
 
@@ -175,7 +179,7 @@ class Exchange:
         lost_by = None
         while True:
             replica, connection = await upstream.connect(lost_by)
-            self._times.ask(replica.address)
+            self._times.replica, self._times.asked = replica.name, perf_counter()
             try:
                 return await self._attempt(connection, data, body)
             except MovedOn:
@@ -218,7 +222,7 @@ class Exchange:
     async def _relay(self, connection: UpstreamConnection) -> None:
         """Send the upstream's response to the client as it comes."""
         await connection.receive_head()
-        self._times.answer()
+        self._times.answered = perf_counter()
         await self._answer.begin(connection.status, headers.for_client(connection.headers))
         while True:
             is_last, data = connection.state is DONE, connection.take()

@@ -31,18 +31,14 @@ class Replica:
 
     def __init__(self, address: tuple[str, int], limits: UpstreamLimits) -> None:
         self.address = address
+        host, port = address
+        self.name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"  # in logs and metrics
         self.standing = NEW
         self.in_flight = 0
         self.heard_at = 0.0  # when it last answered a request
         self.check_at = 0.0  # when it is asked how it stands, at the earliest
         self._idle: list[UpstreamConnection] = []
         self._limits = limits
-
-    @property
-    def name(self) -> str:
-        """The address as logs and metrics have it."""
-        host, port = self.address
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     def reuse(self) -> UpstreamConnection | None:
         """Return the idle connection that was used last, if there is one."""

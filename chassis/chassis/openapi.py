@@ -54,6 +54,7 @@ class Problem(BaseModel):
     instance: str = Field(description="The path of the request")
     request_id: str = Field(description="X-Request-ID, as in the logs")
     errors: list[FieldError] = Field(default_factory=list, description="Only with 422")
+    error: str = Field(default_factory=str, description="Only of OAuth2: RFC 6749, section 5.2")
 
 
 def _field(description: str, kind: str = "string") -> Document:

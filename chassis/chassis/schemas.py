@@ -100,7 +100,7 @@ class Page(Input):
     skip: Number = Field(default=0, ge=0, le=1_000_000)
     limit: Number = Field(default=20, ge=1, le=100)
     after: OptionalParameter[RowId] = Field(
-        default=None, description="An id: the page begins behind it"
+        default=None, description="An id: the page begins behind it. It excludes skip."
     )
     count: bool = Field(default=False, description="Send X-Total-Count")
 

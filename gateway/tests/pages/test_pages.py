@@ -300,7 +300,7 @@ def test_signing_in_asks_for_user_and_password_alone_and_says_why_it_failed(
 ) -> None:
     browser.get(f"{system.url}/docs")
     enter(browser, "wrong")
-    assert WRONG_PASSWORD in shown(browser, ".auth-container .errors").text
+    assert WRONG_PASSWORD.rstrip(".") in shown(browser, ".auth-container .errors").text
     fields = browser.find_elements(By.CSS_SELECTOR, ".auth-container :is(input, select)")
     asked = [field.get_attribute("id") for field in fields if field.is_displayed()]
     assert asked == ["oauth_username", "oauth_password"]

@@ -29,9 +29,11 @@ const SignInWithoutClient = {
   },
 };
 
-// Swagger UI shows an error by its status text, of which HTTP/2 has none. A problem says more.
+// Swagger UI shows an error by its status text, of which HTTP/2 has none. A problem says more. It
+// may go on with the code of OAuth2, so that the sentence ends without a point.
 const explain = (response) => {
-  if (response.body?.detail) response.statusText = response.body.detail;
+  const detail = response.ok ? null : response.body?.detail;
+  if (detail) response.statusText = String(detail).replace(/\.$/, "");
   return response;
 };
 

@@ -21,8 +21,8 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.database = make_database(settings.database_url)
-        app.state.database.create_schema(Base.metadata)
         try:
+            app.state.database.create_schema(Base.metadata)
             yield
         finally:
             app.state.database.close()

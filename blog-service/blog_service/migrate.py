@@ -9,11 +9,12 @@ from sqlalchemy import make_url
 
 from blog_service.config import PART, Settings
 from blog_service.database import make_database
+from blog_service.models import Base
 from chassis.migrations import migrate
 from chassis.reserve import keep_reserve
 from chassis.settings import load_settings
 
 if __name__ == "__main__":
     settings = load_settings(Settings, PART)
-    migrate(PART, lambda: make_database(settings.database_url))
+    migrate(PART, lambda: make_database(settings.database_url), Base.metadata)
     keep_reserve(Path(str(make_url(settings.database_url).database)).parent)

@@ -1,5 +1,6 @@
 """The application of a service: what FastAPI is given around the routers."""
 
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
@@ -7,13 +8,17 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi.telemetry import TelemetryConfig
+from sqlalchemy.exc import DBAPIError
 
 from chassis import __version__, health, openapi
 from chassis.bodies import Room
+from chassis.database import reason_of
 from chassis.logs import AccessLog
 from chassis.middleware import RequestMiddleware
 from chassis.problems import add_problem_handlers
 from chassis.transactions import add_database_handlers
+
+logger = logging.getLogger(__name__)
 
 # FastAPI would look for a provider of telemetry at each step of each request.
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
@@ -43,6 +48,12 @@ def make_app(
         try:
             async with lifespan(app):
                 yield
+        except DBAPIError as error:
+            logger.critical("the database cannot be used: %s", reason_of(error))
+            raise
+        except Exception:
+            logger.exception("the start or the end failed")
+            raise
         finally:
             log.flush()
 

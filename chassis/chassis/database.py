@@ -1,5 +1,6 @@
 """Sessions: one request is one transaction, committed before the answer leaves."""
 
+import logging
 from pathlib import Path
 from threading import Lock
 from typing import Protocol
@@ -13,6 +14,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
 from chassis.transactions import Threads
+
+logger = logging.getLogger(__name__)
+
+OLD_SCHEMA = "its schema is missing or older than this code: run the migration"
 
 
 class MakeEngine(Protocol):
@@ -38,7 +43,9 @@ class Database:
         self.reader = make_engine(connections=readers + 1, read_only=True)
         self.engine = make_engine(connections=writers + 1, read_only=False)
         self.migrations = migrations
-        self._head = ScriptDirectory.from_config(self.alembic_config()).get_current_head()
+        scripts = ScriptDirectory.from_config(self.alembic_config())
+        self._head = scripts.get_current_head()
+        self._known = {script.revision for script in scripts.walk_revisions()}
         self._threads = (
             Threads(readers, "reader", may_write=False),
             Threads(writers, "writer", may_write=True),
@@ -49,6 +56,7 @@ class Database:
         self._snapshots = _sessions(snapshot, self._threads[0], autoflush=False)
         self.writers = _sessions(self.engine, self._threads[1], autoflush=True)
         self._checking = Lock()
+        self._fault = ""
 
     def session(self, request: Request) -> Session:
         """Return the session of a request. Only GET is certain to write nothing.
@@ -79,23 +87,46 @@ class Database:
                 command.stamp(self.alembic_config(connection), "head")
 
     def check(self) -> dict[str, bool]:
-        """Return whether the database answers and whether its schema is at Alembic's head.
+        """Return whether the database answers and whether its schema has what this code needs.
 
         While one check waits for the database, all others return that it is down. They would
-        take the connections of the readers.
+        take the connections of the readers. A fault is logged when it begins and when it ends.
         """
         if not self._checking.acquire(blocking=False):
             return {"database": False, "schema": False}
+        answers, is_usable, fault = False, False, ""
         try:
             with self.reader.connect() as connection:  # waits for no writer
-                if not inspect(connection).has_table("alembic_version"):
-                    return {"database": True, "schema": False}
-                revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
-        except DBAPIError:
-            return {"database": False, "schema": False}
+                revision = self.revision(connection)
+            answers, is_usable = True, revision == self._head or self.is_ahead(revision)
+            fault = "" if is_usable else OLD_SCHEMA
+        except DBAPIError as error:
+            fault = reason_of(error)
         finally:
             self._checking.release()
-        return {"database": True, "schema": revision == self._head}
+        self._log_change(fault)
+        return {"database": answers, "schema": is_usable}
+
+    def revision(self, connection: Connection) -> str | None:
+        """Return Alembic's revision of the schema, or None if the database has none."""
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        return revision
+
+    def is_ahead(self, revision: str | None) -> bool:
+        """Return whether the schema is that of a later release, whose revisions are unknown here.
+
+        Migrations expand before they contract, so that this code works on it.
+        """
+        return revision is not None and revision not in self._known
+
+    def _log_change(self, fault: str) -> None:
+        if fault and fault != self._fault:
+            logger.warning("the database is not ready: %s", fault)
+        elif self._fault and not fault:
+            logger.info("the database is ready")
+        self._fault = fault
 
     def alembic_config(self, connection: Connection | None = None) -> Config:
         """Return Alembic's configuration, for an open connection or for one of its own."""
@@ -109,3 +140,8 @@ def _sessions(engine: Engine, threads: Threads, *, autoflush: bool) -> sessionma
     return sessionmaker(
         engine, autoflush=autoflush, expire_on_commit=False, info={"threads": threads}
     )
+
+
+def reason_of(error: DBAPIError) -> str:
+    """Return what the driver says, in one line."""
+    return str(error.orig).partition("\n")[0]

@@ -34,7 +34,7 @@ class RequestMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request. No exception leaves, since it would take the connection with it."""
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            await self.app(scope, receive, _without_traceback(send))
             return
         id_of_request = _accept_or_new(
             [value for name, value in scope["headers"] if name == b"x-request-id"]
@@ -89,6 +89,15 @@ class RequestMiddleware:
 def _accept_or_new(sent: list[bytes]) -> str:
     is_good = len(sent) == 1 and _REQUEST_ID.fullmatch(sent[0])
     return sent[0].decode() if is_good else f"{getrandbits(128):032x}"
+
+
+def _without_traceback(send: Send) -> Send:
+    """Leave out the text of a failed start, which is logged in one sentence."""
+
+    async def send_briefly(message: Message) -> None:
+        await send({name: value for name, value in message.items() if name != "message"})
+
+    return send_briefly
 
 
 def _limited(receive: Receive) -> Receive:

@@ -1,38 +1,80 @@
 """Migrations: Alembic in one transaction, for which other migrations wait."""
 
+import logging
 import sys
 from collections.abc import Callable
 from contextlib import closing
 
 from alembic import command, context
-from sqlalchemy import Connection, MetaData, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, MetaData, inspect, text
+from sqlalchemy.exc import DBAPIError
 
-from chassis.database import Database
+from chassis.database import Database, reason_of
 from chassis.logs import configure_logging
+from chassis.postgresql import limit_role
+
+logger = logging.getLogger(__name__)
 
 LOCK = 7_205_759  # any number, the same for every migration of a database
+
+
+class RefusedError(Exception):
+    """The reason why a database cannot be migrated."""
 
 
 def migrate(
     part: str,
     make_database: Callable[[], Database],
+    metadata: MetaData,
     fill: Callable[[Database], None] | None = None,
 ) -> None:
     """Bring the database to the newest schema, or end the process with one sentence.
 
-    `fill` fills what is new, in transactions of its own, while the old code may be serving.
+    The schema of a later release stays as it is. `fill` fills what is new, in transactions of its
+    own, while the old code may be serving.
     """
     configure_logging(part)
     try:
         with closing(make_database()) as database:
             with database.engine.begin() as connection:
-                command.upgrade(database.alembic_config(connection), "head")
-            if fill:
+                is_ours = _upgrade(database, connection, metadata)
+            if fill and is_ours:
                 fill(database)
-    except OperationalError as error:
-        reason = str(error.orig).partition("\n")[0]
+    except (RefusedError, DBAPIError) as error:
+        reason = reason_of(error) if isinstance(error, DBAPIError) else error
         sys.exit(f"{part}: the database cannot be migrated: {reason}")
+
+
+def _upgrade(database: Database, connection: Connection, metadata: MetaData) -> bool:
+    """Upgrade the schema; return False if it is that of a later release."""
+    _wait_for_turn(connection)
+    revision = database.revision(connection)
+    if database.is_ahead(revision):
+        logger.info("revision %s of a later release is there: nothing to migrate", revision)
+        return False
+    if revision is None:
+        _refuse_another_encoding(connection)
+        _refuse_tables(connection, metadata)
+    command.upgrade(database.alembic_config(connection), "head")
+    if connection.dialect.name == "postgresql":
+        limit_role(connection)
+    return True
+
+
+def _refuse_another_encoding(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        encoding = connection.scalar(text("SHOW server_encoding"))
+        if encoding != "UTF8":
+            raise RefusedError(f"its encoding is {encoding} and must be UTF8")
+
+
+def _refuse_tables(connection: Connection, metadata: MetaData) -> None:
+    found = sorted(set(metadata.tables) & set(inspect(connection).get_table_names()))
+    if found:
+        raise RefusedError(
+            f"it has the table {found[0]}, but no table alembic_version that names the revision "
+            "of its schema; restore that too, or use an empty database"
+        )
 
 
 def run_alembic(make_database: Callable[[], Database], metadata: MetaData) -> None:
@@ -45,12 +87,16 @@ def run_alembic(make_database: Callable[[], Database], metadata: MetaData) -> No
         _run(connection, metadata)
 
 
-def _run(connection: Connection, metadata: MetaData) -> None:
+def _wait_for_turn(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":  # on SQLite, BEGIN IMMEDIATE has locked the file
         # The limits on requests would end a migration too, or the wait for another one.
         for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
             connection.execute(text(f"SET LOCAL {limit} = 0"))
         connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
+
+
+def _run(connection: Connection, metadata: MetaData) -> None:
+    _wait_for_turn(connection)
     context.configure(
         connection=connection,
         target_metadata=metadata,

@@ -147,7 +147,9 @@ async def _unavailable(request: Request, error: Exception) -> Response:
     if isinstance(error, DBAPIError) and _is_full(error):
         return problem(request, 507, "The storage is full. Nothing was stored.")
     reason = str(error).partition("\n")[0] or "it takes too long"
-    is_expected = isinstance(error, OperationalError | TimeoutError)
+    is_expected = isinstance(error, OperationalError | TimeoutError) or (
+        isinstance(error, DBAPIError) and error.connection_invalidated
+    )
     logger.error("database unavailable: %s", reason, exc_info=None if is_expected else error)
     return problem(request, 503, "The database does not answer at the moment.", RETRY_SOON)
 

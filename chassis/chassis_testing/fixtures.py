@@ -20,6 +20,7 @@ from fastapi import FastAPI
 from sqlalchemy import URL, Engine, Row, event, make_url, text
 
 from chassis.database import Database
+from chassis.postgresql import limits_in
 from chassis_testing import postgres
 from chassis_testing.running import serving
 from chassis_testing.service import Service
@@ -61,7 +62,7 @@ def _empty(engine: str, request: pytest.FixtureRequest, folder: Path, name: str)
 
 def _create(server: URL, name: str, options: str = "") -> URL:
     drop = f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"
-    postgres.administer(server, drop, f"CREATE DATABASE {name} {options}")
+    postgres.administer(server, drop, f"CREATE DATABASE {name} {options}", *limits_in(name))
     return server.set(database=name)
 
 

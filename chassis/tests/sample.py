@@ -22,7 +22,7 @@ from chassis.errors import NotFoundError
 from chassis.migrations import migrate
 from chassis.models import NAMING_CONVENTION, UtcDateTime
 from chassis.pagination import Row, fetch_page, link_next_page
-from chassis.postgresql import make_postgresql_engine
+from chassis.postgresql import make_postgresql_engine, parse_url
 from chassis.requests import NO_QUERY
 from chassis.routes import Route
 from chassis.schemas import Input, NoNul, Output, Page, RowId
@@ -74,12 +74,11 @@ class NoteOut(Output):
 
 
 def make_database(settings: Settings) -> Database:
-    url = sa.make_url(settings.database_url)
+    url = parse_url(settings.database_url)
     if url.get_backend_name() == "sqlite":
         make_engine: MakeEngine = partial(make_sqlite_engine, url)
     else:
-        postgresql = url.set(drivername="postgresql+psycopg2")
-        make_engine = partial(make_postgresql_engine, postgresql, PART)
+        make_engine = partial(make_postgresql_engine, url, PART)
     migrations = Path(__file__).parent / "migrations"
     return Database(make_engine, migrations, readers=READERS, writers=WRITERS)
 
@@ -138,10 +137,12 @@ def lifespan_of(settings: Settings) -> Lifespan:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.database = make_database(settings)
-        if settings.database_url.startswith("sqlite"):
-            app.state.database.create_schema(Base.metadata)
-        yield
-        app.state.database.close()
+        try:
+            if settings.database_url.startswith("sqlite"):
+                app.state.database.create_schema(Base.metadata)
+            yield
+        finally:
+            app.state.database.close()
 
     return lifespan
 
@@ -153,6 +154,6 @@ def create_app(settings: Settings) -> FastAPI:
 if __name__ == "__main__":
     settings = load_settings(Settings, PART)
     if sys.argv[1:] == ["migrate"]:
-        migrate(PART, lambda: make_database(settings))
+        migrate(PART, lambda: make_database(settings), Base.metadata)
     else:
         serve(create_app(settings), settings, PART)

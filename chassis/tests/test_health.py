@@ -8,7 +8,7 @@ import pytest
 from conftest import SAMPLE
 from sqlalchemy import URL
 
-from chassis.database import Database
+from chassis.database import OLD_SCHEMA, Database
 from chassis_testing.fixtures import Server, Sql
 from chassis_testing.hanging import hanging
 from chassis_testing.problem import assert_not_ready
@@ -38,19 +38,39 @@ def test_readiness_ends_with_draining_and_every_answer_closes_its_connection(
     assert client.get("/notes/").headers["Connection"] == "close"
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE alembic_version SET version_num = 'older'",
-        "DELETE FROM alembic_version",
-        "DROP TABLE alembic_version",
-    ],
-)
-def test_a_service_is_not_ready_on_another_schema(
+@pytest.mark.parametrize("statement", ["DELETE FROM alembic_version", "DROP TABLE alembic_version"])
+def test_a_service_is_not_ready_on_a_schema_without_a_revision(
     client: httpx.Client, sql: Sql, statement: str
 ) -> None:
     sql(statement)
     assert_not_ready(client.get("/readyz"), database="up", schema="down")
+
+
+def test_a_service_is_not_ready_on_an_older_schema_and_ready_on_a_newer_one(
+    client: httpx.Client, database: Database, sql: Sql
+) -> None:
+    [(head,)] = sql("SELECT version_num FROM alembic_version")
+    database._head = "the next one"
+    assert_not_ready(client.get("/readyz"), database="up", schema="down")
+    database._head = head
+    sql("UPDATE alembic_version SET version_num = 'of a later release'")
+    assert client.get("/readyz").status_code == 200
+
+
+def test_a_fault_of_the_database_is_logged_when_it_begins_and_when_it_ends(
+    client: httpx.Client, sql: Sql, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "chassis.database")
+    sql("ALTER TABLE alembic_version RENAME TO away")
+    for _ in range(3):
+        client.get("/readyz")
+    sql("ALTER TABLE away RENAME TO alembic_version")
+    for _ in range(3):
+        client.get("/readyz")
+    assert [text for name, _, text in caplog.record_tuples if name == "chassis.database"] == [
+        f"the database is not ready: {OLD_SCHEMA}",
+        "the database is ready",
+    ]
 
 
 def test_a_service_is_not_ready_without_its_database_and_lives_on(

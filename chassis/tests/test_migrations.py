@@ -1,5 +1,6 @@
 """Migrations: up, down, no drift, many at once, and one sentence when one cannot run."""
 
+import json
 import re
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from sqlalchemy import URL, text
 
 from chassis.database import Database
 from chassis.migrations import LOCK
-from chassis_testing import schema
+from chassis_testing import postgres, schema
+from chassis_testing.fixtures import Sql
 from chassis_testing.running import finish
 from chassis_testing.service import rendered
 
@@ -62,14 +64,75 @@ def test_a_migration_is_not_ended_by_the_limits_of_requests(
     assert code == 0, err
 
 
-@pytest.mark.parametrize(
-    "url", ["postgresql://user@127.0.0.1:9/x", "sqlite:////nowhere/at/all/sample.db"]
-)
-def test_a_migration_without_its_database_is_one_sentence(tmp_path: Path, url: str) -> None:
-    job = SAMPLE.start(tmp_path, "sample", "migrate", SAMPLE_DATABASE_URL=url)
-    code, _, err = finish(job)
+def migrate(tmp_path: Path, url: URL) -> tuple[int, str, str]:
+    return finish(SAMPLE.start(tmp_path, "sample", "migrate", **settings_of(url)))
+
+
+def assert_one_sentence(ended: tuple[int, str, str], words: str) -> None:
+    code, _, err = ended
     assert code == 1
-    assert re.fullmatch(r"sample: the database cannot be migrated: [^\n]+\n", err)
+    assert re.fullmatch(r"sample: the database cannot be migrated: [^\n]+\n", err), err
+    assert words in err
+
+
+def test_a_migration_without_its_database_is_one_sentence(
+    empty_url: URL, tmp_path: Path, engine: str
+) -> None:
+    if engine == "sqlite":
+        assert_one_sentence(migrate(tmp_path, empty_url.set(database="/nowhere/x.db")), "unable")
+    else:
+        assert_one_sentence(migrate(tmp_path, empty_url.set(port=9)), "refused")
+        assert_one_sentence(migrate(tmp_path, empty_url.set(password="wrong")), "authentication")
+        assert_one_sentence(migrate(tmp_path, empty_url.set(database="none")), "does not exist")
+
+
+def test_a_migration_of_tables_without_a_revision_is_one_sentence(
+    database_url: URL, sql: Sql, tmp_path: Path
+) -> None:
+    sql("DROP TABLE alembic_version")
+    assert_one_sentence(migrate(tmp_path, database_url), "it has the table notes, but no")
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_migration_and_a_start_on_a_file_that_is_no_database_are_one_sentence(
+    empty_url: URL, tmp_path: Path
+) -> None:
+    Path(str(empty_url.database)).write_bytes(b"This is no database. " * 1000)
+    assert_one_sentence(migrate(tmp_path, empty_url), "file is not a database")
+    code, out, err = finish(SAMPLE.start(tmp_path, "sample", **settings_of(empty_url)))
+    assert (code, err) == (3, "")
+    lines = [json.loads(line) for line in out.splitlines()]
+    [sentence] = [line["event"] for line in lines if line["level"] == "critical"]
+    assert sentence == "the database cannot be used: file is not a database"
+    assert "Traceback" not in out
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+def test_a_migration_of_a_database_in_another_encoding_is_one_sentence(
+    postgresql: URL, tmp_path: Path
+) -> None:
+    create = "CREATE DATABASE inkwell_latin ENCODING LATIN1 LOCALE 'C' LOCALE_PROVIDER libc"
+    postgres.administer(
+        postgresql,
+        "DROP DATABASE IF EXISTS inkwell_latin",
+        f"{create} TEMPLATE template0",
+    )
+    ended = migrate(tmp_path, postgresql.set(database="inkwell_latin"))
+    assert_one_sentence(ended, "its encoding is LATIN1 and must be UTF8")
+    postgres.administer(postgresql, "DROP DATABASE inkwell_latin")
+
+
+def test_the_schema_of_a_later_release_is_left_as_it_is(
+    database_url: URL, database: Database, sql: Sql, tmp_path: Path
+) -> None:
+    sql("UPDATE alembic_version SET version_num = 'later'")
+    before = schema.read(database)
+    code, out, err = migrate(tmp_path, database_url)
+    assert (code, err) == (0, "")
+    [line] = [json.loads(line)["event"] for line in out.splitlines()]
+    assert line == "revision later of a later release is there: nothing to migrate"
+    assert schema.read(database) == before
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)

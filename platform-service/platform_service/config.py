@@ -3,14 +3,13 @@
 from pathlib import Path
 
 from pydantic import field_validator
-from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from chassis.postgresql import DRIVER, parse_url
 from chassis.settings import PartSettings
 from platform_service.keys import read_private_keys
 
 PART = "platform-service"
-POSTGRESQL = "postgresql+psycopg2"
 
 
 class Settings(PartSettings, env_prefix="PLATFORM_"):
@@ -26,12 +25,10 @@ class Settings(PartSettings, env_prefix="PLATFORM_"):
     @classmethod
     def _names_a_known_database(cls, value: str) -> str:
         try:
-            url = make_url(value)
+            url = parse_url(value)
         except ArgumentError:
             raise ValueError("is not a database URL such as postgresql://user@host/name") from None
-        if url.drivername in {"postgres", "postgresql"}:
-            url = url.set(drivername=POSTGRESQL)
-        if url.drivername not in {POSTGRESQL, "sqlite"}:
+        if url.drivername not in {DRIVER, "sqlite"}:
             raise ValueError("must begin with postgresql:// (or sqlite:/// to try the service)")
         return url.render_as_string(hide_password=False)
 
@@ -55,11 +52,3 @@ class Settings(PartSettings, env_prefix="PLATFORM_"):
         except (OSError, ValueError):
             raise ValueError("must name a readable file of Ed25519 private keys in PEM") from None
         return value
-
-    @property
-    def full_database_url(self) -> URL:
-        """The URL with the password from its file."""
-        url = make_url(self.database_url)
-        if self.database_password_file is None:
-            return url
-        return url.set(password=self.database_password_file.read_text().strip())

@@ -5,25 +5,27 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request
-from sqlalchemy import URL
+from sqlalchemy import make_url
 from sqlalchemy.orm import Session
 
 from chassis.database import Database, MakeEngine
 from chassis.postgresql import make_postgresql_engine
 from chassis.sqlite import make_sqlite_engine
-from platform_service.config import PART
+from platform_service.config import PART, Settings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 READERS = 2
 WRITERS = 2
 
 
-def make_database(url: URL) -> Database:
-    """Return the database at this URL. Nothing is opened yet."""
+def make_database(settings: Settings) -> Database:
+    """Return the database of the settings. Nothing is opened yet."""
+    url = make_url(settings.database_url)
     if url.get_backend_name() == "sqlite":
         make_engine: MakeEngine = partial(make_sqlite_engine, url)
     else:
-        make_engine = partial(make_postgresql_engine, url, PART)
+        password_file = settings.database_password_file
+        make_engine = partial(make_postgresql_engine, url, PART, password_file=password_file)
     return Database(make_engine, MIGRATIONS, readers=READERS, writers=WRITERS)
 
 

@@ -28,10 +28,10 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.keys = KeySet(settings)
-        app.state.database = make_database(settings.full_database_url)
-        if settings.database_url.startswith("sqlite"):  # PostgreSQL is migrated by a job
-            app.state.database.create_schema(Base.metadata)
+        app.state.database = make_database(settings)
         try:
+            if settings.database_url.startswith("sqlite"):  # PostgreSQL is migrated by a job
+                app.state.database.create_schema(Base.metadata)
             yield
         finally:
             app.state.database.close()

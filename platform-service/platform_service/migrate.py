@@ -12,7 +12,7 @@ from chassis.settings import load_settings
 from platform_service.config import PART, Settings
 from platform_service.database import make_database
 from platform_service.emails import email_key
-from platform_service.models import User
+from platform_service.models import Base, User
 
 logger = logging.getLogger(__name__)
 
@@ -54,4 +54,4 @@ def _set(connection: Connection, keys: list[dict[str, Any]]) -> bool:
 
 if __name__ == "__main__":
     settings = load_settings(Settings, PART)
-    migrate(PART, lambda: make_database(settings.full_database_url), fill_email_keys)
+    migrate(PART, lambda: make_database(settings), Base.metadata, fill_email_keys)

@@ -25,7 +25,7 @@ PLATFORM = Service(
     "PLATFORM_",
     Settings,
     create_app,
-    lambda settings: make_database(settings.full_database_url),
+    make_database,
 )
 
 

@@ -85,10 +85,8 @@ def test_the_password_may_stand_in_a_file(database_url: URL, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2"])
 def test_a_postgresql_url_means_psycopg2(scheme: str) -> None:
-    url = PLATFORM.settings_for(
-        URL.create(scheme, "user", host="host", database="name")
-    ).full_database_url
-    assert rendered(url) == "postgresql+psycopg2://user@host/name"
+    url = URL.create(scheme, "user", host="host", database="name")
+    assert PLATFORM.settings_for(url).database_url == "postgresql+psycopg2://user@host/name"
 
 
 def test_uvicorn_alone_is_enough_to_try_it_on_sqlite(tmp_path: Path) -> None:

@@ -6,4 +6,4 @@ from platform_service.config import PART, Settings
 from platform_service.database import make_database
 from platform_service.models import Base
 
-run_alembic(lambda: make_database(load_settings(Settings, PART).full_database_url), Base.metadata)
+run_alembic(lambda: make_database(load_settings(Settings, PART)), Base.metadata)

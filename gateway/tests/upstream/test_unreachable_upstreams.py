@@ -1,12 +1,15 @@
 """An upstream that takes no connection is 503 with Retry-After."""
 
+import time
 from contextlib import closing
 
 import pytest
 from support.gateway import Start
 from support.upstream import RawUpstream, free_port, taking_no_connection
 from support.waiting import eventually
-from support.wire import PROBLEM
+from support.wire import PROBLEM, read_head, upload
+
+from gateway.upstream import pool
 
 
 def test_an_upstream_that_refuses_is_503_with_retry_after(
@@ -42,3 +45,28 @@ def test_an_upstream_that_comes_back_is_asked_again(gateway: Start, upstream: Ra
     assert running.get("/posts").status == 503
     with closing(RawUpstream(port=port)):
         eventually(lambda: running.get("/posts").status == 200)
+
+
+def test_a_short_restart_costs_no_request(
+    gateway: Start, upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "RECOVERY", 600.0)
+    port = free_port()
+    running = gateway(f"http://127.0.0.1:{port}", upstream.url)
+    eventually(lambda: running.standings == ["OUT"])
+    with running.connect() as sock:
+        sock.sendall(upload(1).replace(b"/users", b"/posts") + b"x")
+        eventually(lambda: running.metric("gateway_in_flight", route="/posts") == 1)
+        with closing(RawUpstream(port=port)) as restarted:
+            assert b" 200 " in read_head(sock)[0]
+            assert len(restarted.requests) == 1
+
+
+def test_a_client_that_asks_again_at_once_is_slowed(gateway: Start, upstream: RawUpstream) -> None:
+    """Otherwise a crowd of such clients takes the time of the services that are well."""
+    running = gateway(f"http://127.0.0.1:{free_port()}", upstream.url)
+    eventually(lambda: running.standings == ["OUT"])
+    began = time.monotonic()
+    assert [running.get("/posts").status for _ in range(3)] == [503] * 3
+    assert time.monotonic() - began >= 3 * pool.RECOVERY
+    assert running.get("/users").status == 200

@@ -105,12 +105,17 @@ def test_an_invalid_token_is_401_on_a_public_route_of_the_platform(
 def test_tokens_of_the_last_signing_key_are_valid_beside_those_of_a_new_one(
     containers: Containers, api: httpx.Client, ada: User
 ) -> None:
-    command = ("python", "-m", "platform_service.make_secrets")
-    key = "/secrets/signing/key.pem"
-    containers.compose("run", "--rm", "secrets", *command, "--new-key", key)
-    containers.compose("restart", "platform-service")
-    containers.up()
+    def rotate(step: str) -> None:
+        command = ("python", "-m", "platform_service.rotate_secrets", step)
+        containers.compose("run", "--rm", "secrets", *command, "/secrets/signing/key.pem")
+        containers.compose("restart", "platform-service")
+        containers.up()
+
+    rotate("add-key")
     assert len(api.get("/.well-known/jwks.json").json()["keys"]) == 2
+    token = sign_in(api, ada.email).json()["access_token"]
+    assert token.split(".")[0] == ada.token.split(".")[0]
+    rotate("promote-key")
     token = sign_in(api, ada.email).json()["access_token"]
     assert token.split(".")[0] != ada.token.split(".")[0]
     for user in (ada, User(ada.id, ada.email, ada.password, token)):

@@ -1,60 +1,75 @@
 """`python -m platform_service.make_secrets PASSWORD_FILE KEY_FILE` makes what is missing of both.
 
 Each is written whole or not at all and never overwritten, however many run this at once.
-`python -m platform_service.make_secrets --new-key KEY_FILE` puts a new key before the last one.
+`platform_service.rotate_secrets` changes them later.
 """
 
+import argparse
 import os
 import secrets
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from platform_service.keys import PEM_END
+PASSWORD_MODE = 0o444  # the database's server reads it too
+KEY_MODE = 0o400
 
 
 def make_secrets(password_file: Path, key_file: Path) -> None:
-    """Make the database's password, which its server reads too, and the key that signs tokens."""
-    _write_once(password_file, secrets.token_urlsafe(32).encode(), mode=0o444)
-    _write_once(key_file, _new_key(), mode=0o400)
+    """Make the database's password and the key that signs tokens, if they are missing."""
+    if not password_file.exists():
+        write(password_file, new_password(), PASSWORD_MODE, replace=False)
+    if not key_file.exists():
+        write(key_file, new_key(), KEY_MODE, replace=False)
 
 
-def put_new_key(key_file: Path) -> None:
-    """Put a new key first, so that it signs. The last key still verifies its tokens."""
-    last, end, _ = key_file.read_text().partition(PEM_END)
-    both = key_file.with_name(f"{key_file.name}.new")
-    both.unlink(missing_ok=True)
-    _write_once(both, _new_key() + f"{last}{end}\n".encode(), mode=0o400)
-    both.replace(key_file)
+def new_password() -> bytes:
+    """Return a password."""
+    return secrets.token_urlsafe(32).encode()
 
 
-def _new_key() -> bytes:
+def new_key() -> bytes:
+    """Return an Ed25519 private key in PEM."""
     key = Ed25519PrivateKey.generate()
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def _write_once(path: Path, content: bytes, mode: int) -> None:
-    if path.exists():
-        return
-    with tempfile.NamedTemporaryFile(dir=path.parent) as file:
-        file.write(content)
-        file.flush()
-        os.fchmod(file.fileno(), mode)
-        os.fsync(file.fileno())
-        try:
-            os.link(file.name, path)  # unlike a rename, this never replaces what is there
-        except FileExistsError:
-            return
-    folder = os.open(path.parent, os.O_RDONLY)
-    os.fsync(folder)
-    os.close(folder)
+def write(path: Path, content: bytes, mode: int, *, replace: bool) -> None:
+    """Write a file whole or not at all, over the one that may be there or not."""
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        unfinished = Path(folder) / path.name
+        with unfinished.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        if replace:
+            unfinished.replace(path)
+        else:
+            with suppress(FileExistsError):
+                path.hardlink_to(unfinished)  # unlike a rename, this replaces nothing
+    parent = os.open(path.parent, os.O_RDONLY)
+    os.fsync(parent)
+    os.close(parent)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        "python -m platform_service.make_secrets",
+        description="Make the secrets that are missing. rotate_secrets changes them later.",
+    )
+    parser.add_argument("password_file", type=Path, metavar="PASSWORD_FILE")
+    parser.add_argument("key_file", type=Path, metavar="KEY_FILE")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "--new-key":
-        put_new_key(Path(sys.argv[2]))
-    else:
-        make_secrets(Path(sys.argv[1]), Path(sys.argv[2]))
+    arguments = _arguments()
+    try:
+        make_secrets(arguments.password_file, arguments.key_file)
+    except OSError as error:
+        sys.exit(f"make_secrets: {error.filename} cannot be written: {error.strerror}.")

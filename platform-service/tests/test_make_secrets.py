@@ -8,8 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from chassis_testing.running import finish
-from platform_service.keys import read_private_keys
-from platform_service.make_secrets import make_secrets, put_new_key
+from platform_service.make_secrets import make_secrets
 
 
 def test_secrets_are_made_once_and_never_overwritten(tmp_path: Path) -> None:
@@ -29,18 +28,3 @@ def test_many_jobs_at_once_make_the_same_secrets(tmp_path: Path) -> None:
     jobs = [PLATFORM.start(tmp_path, "platform_service.make_secrets", *arguments) for _ in range(4)]
     assert [finish(job)[0] for job in jobs] == [0] * 4
     assert {file.name for file in tmp_path.iterdir()} == {"password", "key.pem"}
-
-
-def test_a_new_key_stands_before_the_last_one_and_no_other(tmp_path: Path) -> None:
-    file = tmp_path / "key.pem"
-    make_secrets(tmp_path / "password", file)
-    (first,) = read_private_keys(file)
-    put_new_key(file)
-    second, kept = read_private_keys(file)
-    put_new_key(file)
-    third, last = read_private_keys(file)
-    raw = [key.private_bytes_raw() for key in (first, second, third)]
-    assert (kept.private_bytes_raw(), last.private_bytes_raw()) == (raw[0], raw[1])
-    assert len(set(raw)) == 3
-    assert stat.S_IMODE(file.stat().st_mode) == 0o400
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["key.pem", "password"]

@@ -53,7 +53,7 @@ class Databases:
         return url.set(database=name)
 
     def sqlite(self, name: str) -> URL:
-        return make_url(f"sqlite:///{self.folder / name}.db")
+        return URL.create("sqlite", database=str(self.folder / f"{name}.db"))
 
 
 def text_of(url: URL) -> str:

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
+from sqlalchemy import URL
+
 import data
 from chassis.settings import is_service_link
 from chassis_testing.die_with_parent import end_with_make
@@ -52,13 +54,12 @@ def refuse_arguments() -> None:
 
 
 def data_folder() -> Path:
-    """Return the folder to use. Raises FailedError if SQLite's URL cannot name it."""
-    folder = Path(os.environ.get("INKWELL_DATA") or ROOT / ".data").resolve()
-    if "?" in str(folder):
-        raise FailedError(
-            f"The data folder {folder} cannot be used: a ? in its path would end SQLite's URL."
-        )
-    return folder
+    return Path(os.environ.get("INKWELL_DATA") or ROOT / ".data").resolve()
+
+
+def sqlite_url(file: Path) -> str:
+    """Return the URL of a file, whatever characters its path has."""
+    return URL.create("sqlite", database=str(file)).render_as_string()
 
 
 def supervise(supervisor: Supervisor, folder: Path, port: int) -> None:
@@ -105,11 +106,10 @@ def part(name: str, module: str, settings: Mapping[str, str]) -> Program:
 
 
 def blog_settings(folder: Path, port: int) -> dict[str, str]:
-    database = f"sqlite:///{folder / 'blog.db'}"
     return {
         "BLOG_HOST": HOST,
         "BLOG_PORT": str(port),
-        "BLOG_DATABASE_URL": database,
+        "BLOG_DATABASE_URL": sqlite_url(folder / "blog.db"),
         **given_or(BLOG_DRAIN_SECONDS=DRAIN_SECONDS),
     }
 
@@ -131,7 +131,7 @@ def platform_database(supervisor: Supervisor, folder: Path, port: int) -> dict[s
         postgres = Postgres(folder / "postgres", password, port)
     except UnavailableError as reason:
         say(f"The platform uses SQLite, because {reason}.")
-        return {"PLATFORM_DATABASE_URL": f"sqlite:///{folder / 'platform.db'}"}
+        return {"PLATFORM_DATABASE_URL": sqlite_url(folder / "platform.db")}
     say("Starting PostgreSQL.")
     postgres.start(supervisor)
     return {

@@ -1,9 +1,8 @@
 """`python -m platform_service.migrate` brings the database to the newest schema."""
 
 import logging
-from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, case, select, update
 from sqlalchemy.exc import DataError, IntegrityError
 
 from chassis.database import Database
@@ -16,7 +15,7 @@ from platform_service.models import Base, User
 
 logger = logging.getLogger(__name__)
 
-ROWS = 1000  # of one transaction, so that no request waits for long
+ROWS = 200  # of one transaction, so that no request waits for long
 
 
 def fill_email_keys(database: Database) -> None:
@@ -34,19 +33,21 @@ def _fill_some(connection: Connection, last: int) -> int | None:
     """
     query = select(User.id, User.email).where(User.id > last, User.email_key.is_(None))
     rows = connection.execute(query.order_by(User.id).limit(ROWS)).all()
-    keys = [{"of_id": row.id, "email_key": email_key(row.email)} for row in rows]
+    keys: dict[int, str] = {row.id: email_key(row.email) for row in rows}
     if keys and not _set(connection, keys):
-        for key in keys:
-            if not _set(connection, [key]):
-                logger.warning("the e-mail of user %d is also that of another one", key["of_id"])
+        for user_id, key in keys.items():
+            if not _set(connection, {user_id: key}):
+                logger.warning("the e-mail of user %d is also that of another one", user_id)
     return rows[-1].id if rows else None
 
 
-def _set(connection: Connection, keys: list[dict[str, Any]]) -> bool:
+def _set(connection: Connection, keys: dict[int, str]) -> bool:
     """Set all of these keys, or none if one is taken or too long. Return whether they are set."""
     try:
         with connection.begin_nested():
-            connection.execute(update(User).where(User.id == bindparam("of_id")), keys)
+            connection.execute(
+                update(User).where(User.id.in_(keys)).values(email_key=case(keys, value=User.id))
+            )
     except (DataError, IntegrityError):
         return False
     return True

@@ -150,7 +150,14 @@ def gateway_settings(
         "GATEWAY_PLATFORM_SERVICE_URL": f"http://{HOST}:{platform_port}",
         # A port that the system chose lets several systems run side by side.
         **given_or(GATEWAY_METRICS_PORT=str(metrics_port), GATEWAY_DRAIN_SECONDS=DRAIN_SECONDS),
+        **routes_file(),
     }
+
+
+def routes_file() -> dict[str, str]:
+    """Return the file of routes with its whole path, since the gateway runs in another folder."""
+    file = given("GATEWAY_ROUTES_FILE")
+    return {"GATEWAY_ROUTES_FILE": str(Path(file).resolve())} if file else {}
 
 
 def given_or(**defaults: str) -> dict[str, str]:

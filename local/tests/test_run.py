@@ -147,3 +147,10 @@ def test_an_argument_is_one_sentence(tmp_path: Path, port: int) -> None:
 def assert_one_sentence(stack: Stack, words: str) -> None:
     assert words in stack.output
     assert stack.output.count("\n") == 1, stack.output
+
+
+def test_a_file_of_routes_is_looked_for_where_its_user_is(tmp_path: Path, port: int) -> None:
+    file = tmp_path / "mine.toml"
+    stack = Stack(tmp_path, port, GATEWAY_ROUTES_FILE=os.path.relpath(file))
+    assert stack.await_end() == 1
+    assert f"gateway: {file}: No such file or directory." in stack.output

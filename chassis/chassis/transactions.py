@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from functools import partial
 from threading import Lock
 from time import monotonic
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -14,6 +15,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
+from chassis.errors import DomainError
 from chassis.problems import RETRY_SOON, problem
 
 logger = logging.getLogger(__name__)
@@ -69,31 +71,10 @@ async def in_transaction(
     """
     threads: Threads = db.info["threads"]
     decision = Lock()  # on the commit: its thread takes it, or the request that waits no longer
-
-    def transact() -> T:
-        with db, db.begin():
-            result = work(db, *args, **kwargs)
-            if threads.may_write:
-                db.flush()
-                if not decision.acquire(blocking=False):
-                    raise TimeoutError
-        return result
-
-    def transact_and_report() -> T:
-        try:
-            result = transact()
-        except DBAPIError as error:
-            if _is_full(error):
-                threads.note_full_storage()
-            if decision.locked() and _is_in_doubt(error):
-                raise InDoubtError from error
-            raise
-        threads.note_result()
-        return result
-
+    bound = partial(work, db, *args, **kwargs)
     in_this_context = copy_context().run  # so that log lines of the thread have the request's id
     running = asyncio.get_running_loop().run_in_executor(
-        threads, in_this_context, transact_and_report
+        threads, in_this_context, _transact, db, bound, decision
     )
     try:
         await _wait(running, threads)
@@ -104,6 +85,29 @@ async def in_transaction(
     if decision.acquire(blocking=False):
         raise TimeoutError
     raise InDoubtError
+
+
+def _transact(db: Session, work: Callable[[], T], decision: Lock) -> T:
+    """Run a transaction in this thread, and note how it ended."""
+    threads: Threads = db.info["threads"]
+    try:
+        with db, db.begin():
+            result = work()
+            if threads.may_write:
+                db.flush()
+                if not decision.acquire(blocking=False):
+                    raise TimeoutError
+    except DomainError:
+        threads.last_result = monotonic()
+        raise
+    except DBAPIError as error:
+        if _is_full(error):
+            threads.note_full_storage()
+        if decision.locked() and _is_in_doubt(error):
+            raise InDoubtError from error
+        raise
+    threads.note_result()
+    return result
 
 
 async def _wait(running: "asyncio.Future[Any]", threads: Threads) -> None:

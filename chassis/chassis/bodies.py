@@ -26,12 +26,16 @@ _RETRY_SOON = {"Retry-After": "1"}
 
 
 class Room:
-    """The memory for large bodies. A request keeps its share until its answer has been sent."""
+    """The memory for large bodies. A request keeps its share until its answer has been sent.
+
+    All bodies of a client together get no more than they leave free, so that slow ones of a few
+    clients keep nobody else out.
+    """
 
     def __init__(self, size: int = ROOM) -> None:
         self._free = size
+        self._held: dict[str, int] = {}
         self._freed = asyncio.Event()
-        self._turn = asyncio.Lock()
         self._places = asyncio.Semaphore(READ_AT_ONCE)
         self._parsing = asyncio.Lock()
         self._rest_until = 0.0
@@ -41,15 +45,16 @@ class Room:
         size = int(request.headers.get("content-length", BODY_LIMIT))
         if size > BODY_LIMIT:
             raise HTTPException(413, TOO_LARGE)
+        client = request.client.host if request.client else ""
         try:
-            async with asyncio.timeout(PATIENCE), self._turn:
-                while self._free < size:
+            async with asyncio.timeout(PATIENCE):
+                while self._held.get(client, 0) + size > self._free:
                     self._freed.clear()
                     await self._freed.wait()
-                self._free -= size
         except TimeoutError:
             raise HTTPException(503, _BUSY, _RETRY_SOON) from None
-        _end_of(request).callback(self._leave, size)
+        self._take(client, size)
+        _end_of(request).callback(self._take, client, -size)
 
     async def parse(self, request: Request, parse: Callable[[], T]) -> T:
         """Parse a large document when it is its turn. Raise HTTPException if that takes long."""
@@ -68,8 +73,11 @@ class Room:
                 ended = monotonic()
                 self._rest_until = ended + REST * (ended - began)
 
-    def _leave(self, size: int) -> None:
-        self._free += size
+    def _take(self, client: str, size: int) -> None:
+        self._free -= size
+        self._held[client] = self._held.get(client, 0) + size
+        if not self._held[client]:
+            del self._held[client]
         self._freed.set()
 
 

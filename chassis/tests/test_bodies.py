@@ -13,6 +13,7 @@ import httpx
 import pytest
 from conftest import answer_of
 from fastapi import APIRouter, Depends, Request
+from starlette.exceptions import HTTPException
 
 from chassis import bodies
 from chassis.bodies import BODY_LIMIT, ROOM, SMALL, Room, has_too_many_values
@@ -102,12 +103,12 @@ def test_a_caller_is_refused_before_a_byte_of_the_body_is_read() -> None:
 
 @pytest.fixture
 def small_room(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
-    """Room for two large bodies."""
+    """Room for two of the largest bodies of one client."""
     state = server[0].state
-    unused, state.room = state.room, Room(2 * BODY_LIMIT)
+    unused, state.room = state.room, Room(4 * BODY_LIMIT)
     monkeypatch.setattr(bodies, "PATIENCE", 0.2)
     yield state.room
-    until(lambda: state.room._free == 2 * BODY_LIMIT, "the end of the last body")
+    until(lambda: state.room._free == 4 * BODY_LIMIT, "the end of the last body")
     state.room = unused
 
 
@@ -125,13 +126,13 @@ def test_a_large_body_without_room_is_503_and_a_small_one_is_taken(
     with ExitStack() as stack:
         for _ in range(2):
             stack.enter_context(begin(client, BODY_LIMIT))
-        until(lambda: small_room._free == 0, "the second body's arrival")
+        until(lambda: small_room._free == 2 * BODY_LIMIT, "the second body's arrival")
         answer = client.post("/notes/", json=NOTE)
         assert_problem(answer, 503)
         assert answer.headers["Retry-After"] == "1"
         assert client.post("/notes/", json={"text": "x" * 60_000}).status_code == 201
         assert client.get("/notes/").status_code == 200
-    until(lambda: small_room._free > 0, "the end of the bodies that broke off")
+    until(lambda: small_room._free > 2 * BODY_LIMIT, "the end of the bodies that broke off")
     assert client.post("/notes/", json=NOTE).status_code == 201
 
 
@@ -141,10 +142,32 @@ def test_a_large_body_waits_for_room(
     monkeypatch.setattr(bodies, "PATIENCE", 100)
     with ThreadPoolExecutor(1) as pool:
         with begin(client, BODY_LIMIT), begin(client, BODY_LIMIT):
-            until(lambda: small_room._free == 0, "the second body's arrival")
+            until(lambda: small_room._free == 2 * BODY_LIMIT, "the second body's arrival")
             answer = pool.submit(client.post, "/notes/", json=NOTE)
-            until(small_room._turn.locked, "the third body's arrival")
+            until(lambda: len(small_room._freed._waiters) == 1, "the third body's arrival")
         assert answer.result().status_code == 201
+
+
+async def enter(room: Room, client: str, stack: AsyncExitStack) -> None:
+    address = {"client": (client, 1), "fastapi_middleware_astack": stack}
+    await room.wait_for_bytes(Request({"type": "http", "headers": [], **address}))
+
+
+def test_bodies_of_one_client_leave_room_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "PATIENCE", 0.05)
+
+    async def fill() -> Room:
+        room = Room(8 * BODY_LIMIT)
+        async with AsyncExitStack() as stack:
+            for client, count in [("ann", 4), ("bob", 2), ("eve", 1)]:
+                for _ in range(count):
+                    await enter(room, client, stack)
+                with pytest.raises(HTTPException, match="503"):
+                    await enter(room, client, stack)
+        return room
+
+    room = asyncio.run(fill())
+    assert (room._free, room._held) == (8 * BODY_LIMIT, {})
 
 
 def test_a_large_document_without_a_place_is_503(client: httpx.Client, small_room: Room) -> None:

@@ -1,13 +1,17 @@
 """Migrations: without drift, the same schema as that of the models, and by hand."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import httpx
 from conftest import BLOG
 from sqlalchemy import URL
 
 from blog_service.models import Base
 from chassis.database import Database
 from chassis_testing import schema
+from chassis_testing.later import expand
 from chassis_testing.running import finish
 from chassis_testing.service import rendered
 
@@ -29,3 +33,18 @@ def test_a_job_migrates_and_alembic_by_hand_finds_no_drift(empty_url: URL) -> No
     assert Path(str(empty_url.database)).with_name("reserve").exists()
     code, out, err = finish(BLOG.start(BLOG.folder, "alembic", "check", PYTHONPATH="", **variables))
     assert (code, "No new upgrade operations detected" in out) == (0, True), err
+
+
+def test_this_code_works_on_the_schema_of_a_later_release(
+    client: httpx.Client, database: Database, write_post: Callable[..., dict[str, Any]]
+) -> None:
+    expand(database, "posts")
+    post = write_post(body="Some text")
+    path = f"/posts/{post['id']}"
+    changed = client.patch(path, json={"published": True}).json()
+    assert changed == post | {"published": True}
+    assert client.get(path).json() == changed
+    assert client.get("/posts/?count=true").json() == [changed]
+    assert client.delete(path).status_code == 204
+    assert client.get("/posts/").json() == []
+    assert client.get("/readyz").status_code == 200

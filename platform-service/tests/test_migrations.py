@@ -1,7 +1,9 @@
 """Migrations: without drift, the same schema as that of the models, and by hand."""
 
 import logging
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import pytest
@@ -12,7 +14,8 @@ from sqlalchemy import URL, text
 from chassis.database import Database
 from chassis_testing import schema
 from chassis_testing.fixtures import Sql
-from chassis_testing.running import finish, serving
+from chassis_testing.later import code_before_newest_migration, expand
+from chassis_testing.running import find_url, finish, serving
 from chassis_testing.service import rendered
 from platform_service.emails import email_key
 from platform_service.migrate import fill_email_keys
@@ -155,3 +158,52 @@ def test_the_job_adds_the_keys_to_a_database_of_release_1_1(
     with empty.engine.connect() as connection:
         keys = connection.scalars(text("SELECT email_key FROM users")).all()
     assert keys == ["ann@example.com"]
+
+
+def use(client: httpx.Client) -> None:
+    """Ask each route once, and write, change, read and remove rows of each table."""
+    user = {"email": "carl@example.com", "password": PASSWORD}
+    assert client.post("/users/", json=user).status_code == 201
+    form = {"username": user["email"], "password": PASSWORD}
+    token = client.post("/auth/token", data=form).json()["access_token"]
+    client.headers["Authorization"] = f"Bearer {token}"
+    carl = client.get("/users/me").json()
+    assert client.get(f"/users/{carl['id']}").json() == carl
+    assert carl in client.get("/users/?count=true").json()
+    created = client.post("/articles/", json={"title": "x", "content": "y"})
+    assert created.status_code == 201
+    path = created.headers["Location"]
+    changed = client.patch(path, json={"is_published": True}).json()
+    assert changed == created.json() | {"is_published": True}
+    assert client.get(path).json() == changed
+    assert client.get("/articles/?count=true").json() == [changed]
+    assert client.delete(path).status_code == 204
+    assert client.get("/articles/").json() == []
+    del client.headers["Authorization"]
+
+
+def test_this_code_works_on_the_schema_of_a_later_release(
+    client: httpx.Client, database: Database
+) -> None:
+    expand(database, "users", "articles")
+    use(client)
+    assert client.get("/readyz").status_code == 200
+
+
+def test_the_code_before_the_newest_migration_works_on_the_schema_after_it(
+    database_url: URL, tmp_path: Path
+) -> None:
+    versions = Path("platform_service", "migrations", "versions")
+    folder = code_before_newest_migration(PLATFORM.folder, versions, tmp_path)
+    variables = {
+        "PLATFORM_DATABASE_URL": rendered(database_url),
+        "PYTHONPATH": os.pathsep.join([str(folder), str(tmp_path / "chassis")]),
+    }
+    command = ("uvicorn", "platform_service.main:app", "--port", "0")
+    with PLATFORM.start(tmp_path, *command, **variables) as running:
+        try:
+            url = find_url(running, running.stderr)
+            with httpx.Client(base_url=url, trust_env=False, timeout=120) as client:
+                use(client)
+        finally:
+            running.terminate()

@@ -110,10 +110,16 @@ class Supervisor:
         self._keep_open = keep_open
 
     def listen_to_signals(self) -> None:
-        """Count signals that ask for the end, so that none interrupts the code at any place."""
+        """Count signals that ask for the end, so that none interrupts the code at any place.
+
+        SIGINT and SIGHUP do not count where they are ignored, as in the background and by nohup.
+        They have handlers all the same: children would inherit that they are ignored.
+        """
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) != signal.SIG_IGN or number != signal.SIGHUP:
-                signal.signal(number, self._count)
+            ignored = signal.getsignal(number) is signal.SIG_IGN and number != signal.SIGTERM
+            signal.signal(number, self._disregard if ignored else self._count)
+
+    def _disregard(self, _number: int, _frame: FrameType | None) -> None: ...
 
     def _count(self, _number: int, _frame: FrameType | None) -> None:
         # Ctrl-C reaches this process, and make passes it on as well: that is one request, not two.

@@ -5,6 +5,9 @@ The data are in the folder INKWELL_DATA (.data in the root folder). Ctrl-C stops
 order, and a second one at once.
 """
 
+import chassis.signals  # noqa: F401 - first, for the time of the other imports
+
+# isort: split
 import json
 import os
 import socket

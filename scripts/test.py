@@ -8,6 +8,7 @@ REQUIRE_CONTAINERS=1 makes a missing engine a failure.
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -39,6 +40,8 @@ class Suite:
 
 def main() -> None:
     """Run all suites, one after another, and say at the end what ran and how long it took."""
+    # Tests send SIGINT to what they start, which a job in the background would inherit as ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     slow, docker = "--slow" in sys.argv[1:], docker_answers()
     if os.environ.get("REQUIRE_CONTAINERS") and not docker:
         sys.exit("No Docker engine answers, and REQUIRE_CONTAINERS asks for the container tests.")

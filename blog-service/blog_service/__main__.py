@@ -1,5 +1,6 @@
 """`python -m blog_service` serves the application as it is deployed."""
 
+import chassis.signals  # noqa: F401 - first, for the time of the other imports
 from blog_service.config import PART, Settings
 from blog_service.main import create_app
 from chassis.server import serve

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
+import chassis.signals  # noqa: F401 - first, for the time of the other imports
 from blog_service.config import PART, Settings
 from blog_service.database import make_database
 from blog_service.models import Base

@@ -1,6 +1,7 @@
 """The settings, and the ways to start the service."""
 
 import re
+import signal
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -11,7 +12,7 @@ from conftest import BLOG
 
 from blog_service.config import PART, Settings
 from chassis.settings import load_settings
-from chassis_testing.running import find_url, finish
+from chassis_testing.running import find_url, finish, signal_during_imports
 
 
 @pytest.mark.parametrize(
@@ -53,6 +54,16 @@ def test_without_settings_the_database_is_a_file_in_the_folder(tmp_path: Path) -
         running.terminate()
         finish(running)
     assert (tmp_path / "blog.db").exists()
+
+
+@pytest.mark.parametrize("command", ["blog_service", "blog_service.migrate"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_during_the_imports_ends_it_without_a_traceback(
+    tmp_path: Path, command: str, number: signal.Signals
+) -> None:
+    starting = BLOG.start(tmp_path, command, PYTHONPROFILEIMPORTTIME="1")
+    code, _, err = signal_during_imports(starting, number)
+    assert (code, "Traceback" in err) == (-number, False), err
 
 
 def test_uvicorn_alone_is_enough_to_try_it(tmp_path: Path) -> None:

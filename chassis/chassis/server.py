@@ -4,12 +4,14 @@ import asyncio
 import errno
 import gc
 import logging
+import signal
 import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
+from types import FrameType
 from typing import cast
 
 import uvicorn
@@ -37,11 +39,12 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._app = app
         self._drain_seconds = drain_seconds
+        self._ignores_interrupts = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
-    def run(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve until a signal arrives. One that arrives before the start is complete counts."""
-        with self.capture_signals():
-            super().run(sockets)
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take a signal as the request to stop, but not a SIGINT that is ignored on purpose."""
+        if sig != signal.SIGINT or not self._ignores_interrupts:
+            super().handle_exit(sig, frame)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application, then listen at the sockets."""
@@ -86,18 +89,17 @@ class Server(uvicorn.Server):
 
 
 def serve(app: FastAPI, settings: PartSettings, part: str) -> None:
-    """Run a service until a signal ends it."""
+    """Run a service until a signal ends it. One that arrives before it serves counts."""
     configure_logging(part, settings.log_level)
     spare_the_collector()
     server = Server(app, service_config(app), settings.drain_seconds)
-    try:
-        server.run(bind(settings.host, settings.port))
-    except KeyboardInterrupt:  # uvicorn raises it at the end, after a Ctrl-C
-        pass
-    except OSError as error:
-        sys.exit(f"{part}: cannot listen at port {settings.port}: {error.strerror}.")
-    finally:
-        app.state.access_log.flush()  # a second Ctrl-C ends requests that log after the lifespan
+    with server.capture_signals():
+        try:
+            server.run(bind(settings.host, settings.port))
+        except OSError as error:
+            sys.exit(f"{part}: cannot listen at port {settings.port}: {error.strerror}.")
+        finally:
+            app.state.access_log.flush()  # a second Ctrl-C ends requests that log after all else
 
 
 def bind(hosts: Sequence[str], port: int) -> list[socket.socket]:

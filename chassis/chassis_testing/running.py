@@ -95,6 +95,14 @@ def find_url(running: subprocess.Popen[str], output: IO[str] | None) -> str:
     raise AssertionError(f"It did not start: {printed} {running.communicate()}")
 
 
+def signal_during_imports(running: subprocess.Popen[str], number: int) -> tuple[int, str, str]:
+    """Send a signal to a process that lists its imports, and return what finish() does."""
+    assert running.stderr is not None
+    assert any("pydantic" in line for line in running.stderr)
+    running.send_signal(number)
+    return finish(running)
+
+
 def finish(running: subprocess.Popen[str]) -> tuple[int, str, str]:
     """Wait for the end of a process; return its exit code, its output and its errors."""
     out, err = running.communicate(timeout=SECONDS)

@@ -1,7 +1,8 @@
 """The sample service, and a way to ask routes without a socket."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,19 @@ def write_note(client: httpx.Client) -> Callable[..., dict[str, Any]]:
         return note
 
     return write
+
+
+@pytest.fixture
+def ignoring() -> Iterator[Callable[[signal.Signals], None]]:
+    """A function after which processes start with a signal ignored, as in the background."""
+    before: dict[signal.Signals, Any] = {}
+
+    def ignore(number: signal.Signals) -> None:
+        before[number] = signal.signal(number, signal.SIG_IGN)
+
+    yield ignore
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @asynccontextmanager

@@ -152,6 +152,8 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 if __name__ == "__main__":
+    import chassis.signals  # noqa: F401 - not at the top, since tests import this module
+
     settings = load_settings(Settings, PART)
     if sys.argv[1:] == ["migrate"]:
         migrate(PART, lambda: make_database(settings), Base.metadata)

@@ -5,6 +5,7 @@ import resource
 import sys
 from contextlib import ExitStack, suppress
 
+import chassis.signals  # noqa: F401 - first, for the time of the other imports
 from chassis.logs import configure_logging
 from chassis.server import bind, spare_the_collector
 from chassis.settings import load_settings
@@ -43,8 +44,7 @@ def main(settings: Settings) -> None:
 if __name__ == "__main__":
     settings = load_settings(Settings, PART)
     try:
-        with suppress(KeyboardInterrupt):  # raised at the end, after a Ctrl-C
-            main(settings)
+        main(settings)
     except ValueError as error:  # of the store's URL
         sys.exit(f"gateway: {error}")
     except OSError as error:

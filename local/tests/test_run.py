@@ -5,6 +5,7 @@ import shlex
 import shutil
 import signal
 import socket
+import time
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -77,10 +78,42 @@ def test_without_make_it_outlives_the_shell_that_started_it(tmp_path: Path, port
     started = int((tmp_path / "pid").read_text())
     try:
         eventually(lambda: "Inkwell is running" in stack.output)
+        os.kill(started, signal.SIGINT)  # ignored, as in every job in the background
+        time.sleep(1)  # long enough for a stop to begin
+        assert "Stopping" not in stack.output
     finally:
         os.kill(started, signal.SIGTERM)
         eventually(lambda: not alive({started}))
     assert "Stopped." in stack.output
+
+
+@pytest.mark.parametrize(
+    "moment", ["", "Starting PostgreSQL", "Migrating", "Starting the services", "listening"]
+)
+def test_in_the_background_sigterm_ends_it_at_any_moment_of_its_start(
+    tmp_path: Path, port: int, moment: str
+) -> None:
+    stack = Stack(tmp_path, port, command=["sh", "-c", f"trap '' INT; exec {shlex.join(RUN)}"])
+    children: set[int] = set()
+    try:
+        eventually(lambda: moment in stack.output)
+        children = set(descendants(stack.process.pid))
+    finally:
+        stack.process.send_signal(signal.SIGTERM)
+    assert stack.await_end() in ({0} if moment else {0, -signal.SIGTERM}), stack.output
+    assert not alive(children)
+    assert "Traceback" not in stack.output
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_during_the_imports_ends_it_without_a_traceback(
+    tmp_path: Path, port: int, number: signal.Signals
+) -> None:
+    stack = Stack(tmp_path, port, PYTHONPROFILEIMPORTTIME="1")
+    eventually(lambda: "pydantic" in stack.output)
+    stack.process.send_signal(number)
+    assert stack.await_end() in {0, -number}
+    assert "Traceback" not in stack.output
 
 
 def test_a_proxy_in_the_environment_is_not_asked(tmp_path: Path, port: int) -> None:

@@ -1,5 +1,6 @@
 """`python -m platform_service` serves the application as it is deployed."""
 
+import chassis.signals  # noqa: F401 - first, for the time of the other imports
 from chassis.server import serve
 from chassis.settings import load_settings
 from platform_service.config import PART, Settings

@@ -1,5 +1,8 @@
 """`python -m platform_service.migrate` brings the database to the newest schema."""
 
+import chassis.signals  # noqa: F401 - first, for the time of the other imports
+
+# isort: split
 import logging
 
 from sqlalchemy import Connection, case, select, update

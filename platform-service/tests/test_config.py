@@ -1,6 +1,7 @@
 """The settings: an invalid one is one sentence. And the ways to start the service."""
 
 import re
+import signal
 from pathlib import Path
 
 import httpx
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 from sqlalchemy import URL
 
 from chassis.settings import load_settings
-from chassis_testing.running import find_url, finish
+from chassis_testing.running import find_url, finish, signal_during_imports
 from chassis_testing.service import rendered
 from platform_service.config import PART, Settings
 
@@ -87,6 +88,18 @@ def test_the_password_may_stand_in_a_file(database_url: URL, tmp_path: Path) -> 
 def test_a_postgresql_url_means_psycopg2(scheme: str) -> None:
     url = URL.create(scheme, "user", host="host", database="name")
     assert PLATFORM.settings_for(url).database_url == "postgresql+psycopg2://user@host/name"
+
+
+@pytest.mark.parametrize("command", ["platform_service", "platform_service.migrate"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_during_the_imports_ends_it_without_a_traceback(
+    tmp_path: Path, command: str, number: signal.Signals
+) -> None:
+    starting = PLATFORM.start(
+        tmp_path, command, PYTHONPROFILEIMPORTTIME="1", PLATFORM_DATABASE_URL="sqlite:///x.db"
+    )
+    code, _, err = signal_during_imports(starting, number)
+    assert (code, "Traceback" in err) == (-number, False), err
 
 
 def test_uvicorn_alone_is_enough_to_try_it_on_sqlite(tmp_path: Path) -> None:

@@ -140,7 +140,7 @@ class Processes:
 
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
+            self.process.send_signal(signal.SIGTERM)
             self.process.wait(timeout=5 * PATIENCE)
         if self.folder is not None:
             shutil.rmtree(self.folder)

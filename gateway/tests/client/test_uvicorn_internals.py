@@ -6,6 +6,7 @@ tests name everything that is missing or has changed.
 
 import asyncio
 import inspect
+import socket
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
@@ -51,6 +52,7 @@ METHODS: list[tuple[Callable[..., Any], list[str]]] = [
     (uvicorn.Server.__init__, ["config"]),
     (uvicorn.Server.run, ["sockets"]),
     (uvicorn.Server.capture_signals, []),
+    (uvicorn.Server.handle_exit, ["sig", "frame"]),
     (uvicorn.Server.startup, ["sockets"]),
     (uvicorn.Server.main_loop, []),
     (uvicorn.Server.on_tick, ["counter"]),
@@ -79,7 +81,9 @@ ATTRIBUTES = {
         "response_complete response_started scope transport waiting_for_100_continue"
     ),
     "flow control": "read_paused write_paused",
-    "a server": "config force_exit should_exit server_state started",
+    "a server": "config force_exit lifespan servers should_exit server_state started",
+    "a server's lifespan": "state",
+    "a server's configuration": "http_protocol_class",
     "a server's state": "connections default_headers tasks total_requests",
 }
 
@@ -94,6 +98,9 @@ def objects() -> dict[str, Any]:
         config = uvicorn.Config(app, log_config=None, lifespan="off")
         config.load()
         server = uvicorn.Server(config)
+        server.should_exit = True
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            await server.serve([listener])
         connection = HttpToolsProtocol(config, server.server_state, {})
         connection.on_message_begin()
         parameters = dict.fromkeys(CYCLE_PARAMETERS)
@@ -103,6 +110,8 @@ def objects() -> dict[str, Any]:
             "a cycle": cycle,
             "flow control": FlowControl(None),  # type: ignore[arg-type]
             "a server": server,
+            "a server's configuration": config,
+            "a server's lifespan": server.lifespan,
             "a server's state": server.server_state,
         }
 

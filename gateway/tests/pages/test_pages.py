@@ -212,7 +212,7 @@ def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
 
 def shown(browser: webdriver.Chrome, selector: str) -> WebElement:
     """Wait until the element is there and return it."""
-    wait: WebDriverWait[webdriver.Chrome] = WebDriverWait(browser, 20)
+    wait: WebDriverWait[webdriver.Chrome] = WebDriverWait(browser, 60)
     return wait.until(lambda driver: driver.find_element(By.CSS_SELECTOR, selector))
 
 

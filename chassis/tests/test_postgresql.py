@@ -12,10 +12,17 @@ import pytest
 from conftest import SAMPLE
 from sample import Settings, make_database
 from sqlalchemy import URL, event, text
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, OperationalError
 
 from chassis.database import Database
-from chassis.postgresql import LIMITS, RECYCLE_SECONDS, limit_role, parse_url
+from chassis.postgresql import (
+    DRIVER,
+    LIMITS,
+    RECYCLE_SECONDS,
+    limit_role,
+    make_postgresql_engine,
+    parse_url,
+)
 from chassis_testing import postgres
 from chassis_testing.fixtures import only
 from chassis_testing.problem import assert_problem
@@ -230,3 +237,34 @@ def test_a_statement_that_takes_too_long_is_503(client: httpx.Client, database: 
     event.remove(database.reader, "connect", hurry)
     database.reader.dispose()
     assert client.get("/notes/").status_code == 200
+
+
+def test_a_changed_password_is_read_for_the_next_connection(
+    database_url: URL, tmp_path: Path
+) -> None:
+    file = tmp_path / "password"
+    postgres.administer(database_url, "CREATE ROLE changing LOGIN PASSWORD 'first'")
+    url = database_url.set(drivername=DRIVER, username="changing", password=None)
+    engine = make_postgresql_engine(
+        url, "sample", connections=1, read_only=True, password_file=file
+    )
+
+    def connects() -> bool:
+        engine.dispose()
+        try:
+            with engine.connect() as connection:
+                return connection.scalar(text("SELECT true")) is True
+        except OperationalError:
+            return False
+
+    try:
+        assert not connects()
+        file.write_text("first\n")
+        assert connects()
+        postgres.administer(database_url, "ALTER ROLE changing PASSWORD 'second'")
+        assert not connects()
+        file.write_text("second\n")
+        assert connects()
+    finally:
+        engine.dispose()
+        postgres.administer(database_url, "DROP ROLE changing")

@@ -80,6 +80,19 @@ def test_skip_and_after_together_are_422(api: httpx.Client, author: User) -> Non
         assert {"skip", "after"} & named(refused) or "query" in named(refused)
 
 
+def test_a_client_may_send_every_default_beside_after(api: httpx.Client, ada: User) -> None:
+    written = [write_article(api, ada) for _ in range(2)]
+    defaults = f"owner_id={ada.id}&skip=0&limit=20&count=false&after={written[0]['id']}"
+    assert api.get(f"/articles/?{defaults}", headers=ada.auth).json() == written[1:]
+
+
+def test_a_parameter_that_is_sent_twice_is_refused_by_name(api: httpx.Client, author: User) -> None:
+    for route in LISTS:
+        refused = api.get(f"{route.path}?limit=1&limit=2", headers=author.auth)
+        assert refused.status_code == 422
+        assert named(refused) == {"query", "limit"}
+
+
 def test_a_filter_chooses_the_items_of_a_list(api: httpx.Client, ada: User, bob: User) -> None:
     draft, public = write_article(api, ada), write_article(api, ada, is_published=True)
     own = f"/articles/?owner_id={ada.id}"

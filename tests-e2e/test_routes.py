@@ -172,3 +172,12 @@ def test_an_id_is_never_used_again(api: httpx.Client, author: User, path: str) -
         ids.append(created["id"])
         api.delete(f"{path}{created['id']}", headers=author.auth)
     assert ids == sorted(set(ids))
+
+
+def test_no_shared_cache_keeps_what_a_token_sees(api: httpx.Client, author: User) -> None:
+    for path in ("/posts/", "/articles/", "/users/me", "/.well-known/jwks.json", "/users/0"):
+        private = api.get(path, headers=author.auth)
+        assert private.headers.get_list("cache-control") == ["private, no-cache"]
+        public = api.get(path)
+        assert public.headers.get_list("cache-control") == ["public, no-cache"]
+        assert public.headers.get_list("vary") == ["Authorization"]

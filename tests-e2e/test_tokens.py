@@ -121,3 +121,19 @@ def test_tokens_of_the_last_signing_key_are_valid_beside_those_of_a_new_one(
     for user in (ada, User(ada.id, ada.email, ada.password, token)):
         assert api.get("/users/me", headers=user.auth).status_code == 200
         assert write_post(api, user)
+
+
+def test_a_refused_sign_in_says_why_in_the_words_of_oauth2(api: httpx.Client, author: User) -> None:
+    refused = sign_in(api, author.email, "wrong password")
+    assert (refused.status_code, refused.json()["error"]) == (401, "invalid_grant")
+    fields = {"username": author.email, "password": "wrong password", "grant_type": "implicit"}
+    unsupported = api.post("/auth/token", data=fields)
+    assert unsupported.json()["error"] == "unsupported_grant_type"
+
+
+def test_an_email_is_the_same_in_every_letter_case_of_every_script(api: httpx.Client) -> None:
+    email = f"σοφός-{word()}@example.com"
+    user = {"email": email, "password": "Zu\u0308rich-Größe"}
+    assert api.post("/users/", json=user).status_code == 201
+    assert api.post("/users/", json=user | {"email": email.upper()}).status_code == 409
+    assert sign_in(api, email.upper(), "Zürich-Größe").status_code == 200

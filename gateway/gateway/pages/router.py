@@ -20,6 +20,7 @@ STRICT = (
 # Swagger UI has icons in data: URLs and calls the API from the page.
 SWAGGER_UI = f"{STRICT} data:; script-src 'self'; connect-src 'self'"
 NEVER_CACHED = {"Cache-Control": "no-store"}
+NEVER_STALE = {"Cache-Control": "public, no-cache"}  # the pages show how the services stand
 PLAIN_HOST = re.compile(r"[A-Za-z0-9._:\[\]-]+")  # nothing in it is special to a shell
 
 templates = Jinja2Templates(FOLDER / "templates")
@@ -52,21 +53,21 @@ async def home(request: Request) -> Response:
         "paths": (await state.document())["paths"],
         "host": host if PLAIN_HOST.fullmatch(host) else "localhost",
     }
-    policy = {"Content-Security-Policy": STRICT}
-    return templates.TemplateResponse(request, "home.html", context, headers=policy)
+    headers = {"Content-Security-Policy": STRICT, **NEVER_STALE}
+    return templates.TemplateResponse(request, "home.html", context, headers=headers)
 
 
 @page("/docs")
 async def docs(request: Request) -> Response:
     """Show Swagger UI."""
-    policy = {"Content-Security-Policy": SWAGGER_UI}
-    return templates.TemplateResponse(request, "docs.html", headers=policy)
+    headers = {"Content-Security-Policy": SWAGGER_UI, **NEVER_STALE}
+    return templates.TemplateResponse(request, "docs.html", headers=headers)
 
 
 @page("/openapi.json")
 async def openapi(request: Request) -> Response:
     """Return the merged OpenAPI document."""
-    return JSONResponse(await request.app.state.document())
+    return JSONResponse(await request.app.state.document(), headers=NEVER_STALE)
 
 
 @page("/livez")

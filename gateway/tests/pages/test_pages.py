@@ -89,6 +89,11 @@ def test_a_page_answers_head_as_get(client: httpx.Client, path: str) -> None:
     assert head.headers["content-length"] == str(len(get.content))
 
 
+@pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json"])
+def test_a_cache_asks_again_for_a_page(client: httpx.Client, path: str) -> None:
+    assert client.get(path).headers.get_list("Cache-Control") == ["public, no-cache"]
+
+
 @pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json", "/static/home.css"])
 def test_another_method_on_a_page_is_405(client: httpx.Client, path: str) -> None:
     answer = client.post(path)

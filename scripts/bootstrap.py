@@ -159,7 +159,7 @@ def locked(package: str) -> str:
 def step(message: str, command: list[str]) -> str:
     """Run a command behind a line of dots. If it fails, show its last lines and return the reason.
 
-    pip names the reason in its first line with ERROR, uv in the last of its lines.
+    pip names the reason in its first line with ERROR, uv in its last line but for hints.
     """
     sys.stderr.write(message + " ")
     started = time.monotonic()
@@ -176,7 +176,8 @@ def step(message: str, command: list[str]) -> str:
         lines = [line.strip() for line in output if line.strip() and failed]
     sys.stderr.writelines(f"  {line}\n" for line in lines[-5:])
     errors = [line for line in lines if line.startswith("ERROR: ")]
-    reason = (errors[:1] or lines[-1:] or [f"it ended with code {failed}"])[0]
+    others = [line for line in lines if not line.startswith("hint: ")]
+    reason = (errors[:1] or others[-1:] or [f"it ended with code {failed}"])[0]
     return reason.removeprefix("ERROR: ") if failed else ""
 
 

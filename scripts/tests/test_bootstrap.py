@@ -110,7 +110,7 @@ def test_installers_that_fail_are_named_with_their_reasons(copy: Path) -> None:
     files = {
         "uv-1.0.data/scripts/uv": (
             "#!python\nimport os\n"
-            "exit(f'certificates of the system: {os.environ[\"UV_SYSTEM_CERTS\"]}')\n"
+            "exit(f'certificates: {os.environ[\"UV_SYSTEM_CERTS\"]}\\n\\nhint: none')\n"
         )
     }
     uv, other = make_wheel(copy, "uv", files), make_wheel(copy, "other", {})
@@ -120,7 +120,7 @@ def test_installers_that_fail_are_named_with_their_reasons(copy: Path) -> None:
     assert done.returncode == 1
     [sentence, uv_failed, pip_failed] = done.stderr.splitlines()[-3:]
     assert sentence == "Neither uv nor pip could install the packages.", done.stderr
-    assert uv_failed == "  uv: certificates of the system: 1"
+    assert uv_failed == "  uv: certificates: 1"
     assert pip_failed.startswith("  pip: THESE PACKAGES DO NOT MATCH THE HASHES")
 
 

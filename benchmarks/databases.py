@@ -15,7 +15,8 @@ from sqlalchemy import URL, create_engine, make_url, text
 
 from benchmarks import ROOT
 from benchmarks.cases import EMAIL, FORM, JSON, PASSWORD, credentials
-from benchmarks.processes import HOST, Server, free_ports, serve
+from benchmarks.processes import HOST, Server, serve
+from chassis_testing.ports import free_ports
 
 PYTHON = [sys.executable, "-m"]
 TIMEOUT = 30

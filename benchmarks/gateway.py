@@ -11,8 +11,9 @@ from process import Program, Supervisor
 
 from benchmarks import ROOT
 from benchmarks.measure import Case, Effort, Result, Target, count_steps, measure
-from benchmarks.processes import HOST, Server, find, free_ports, memory_mib, require, serve
+from benchmarks.processes import HOST, Server, find, memory_mib, require, serve
 from benchmarks.progress import Progress, say
+from chassis_testing.ports import free_ports
 
 CLIENTS: Sequence[int] = (1, 32, 128)
 QUICK_CLIENTS: Sequence[int] = (32, 128)

@@ -2,12 +2,11 @@
 
 import os
 import shutil
-import socket
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -76,13 +75,6 @@ def answers(url: str) -> bool:
 def tail(log: Path, lines: int = 10) -> str:
     """Return the last lines of a log."""
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else ""
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that the system chose, all different."""
-    with ExitStack() as sockets:
-        servers = [sockets.enter_context(socket.create_server((HOST, 0))) for _ in range(count)]
-        return [server.getsockname()[1] for server in servers]
 
 
 def cpu_seconds(pids: Sequence[int]) -> float:

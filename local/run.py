@@ -14,7 +14,6 @@ import socket
 import sys
 import urllib.request
 from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
 
 from sqlalchemy import URL
@@ -22,6 +21,7 @@ from sqlalchemy import URL
 import data
 from chassis.settings import is_service_link
 from chassis_testing.die_with_parent import end_with_make
+from chassis_testing.ports import free_ports
 from chassis_testing.postgres import UnavailableError
 from postgres import Postgres
 from process import FailedError, Program, StoppedError, Supervisor, say
@@ -188,13 +188,6 @@ def gateway_port() -> int:
             "name another one, as in GATEWAY_PORT=8080 make run."
         ) from error
     return int(wanted)
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that nothing listened on a moment ago, all different."""
-    with ExitStack() as sockets:
-        servers = [sockets.enter_context(socket.create_server((HOST, 0))) for _ in range(count)]
-        return [server.getsockname()[1] for server in servers]
 
 
 def is_ready(port: int) -> bool:

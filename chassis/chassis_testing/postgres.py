@@ -5,7 +5,6 @@ import os
 import pwd
 import secrets
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 from sqlalchemy import URL, NullPool, create_engine, text
 
 from chassis_testing.die_with_parent import dying_with_parent
+from chassis_testing.ports import free_port
 
 USER = "inkwell"
 HOST = "127.0.0.1"
@@ -153,13 +153,6 @@ def wait_for_answer(
         late = server.poll() is not None or time.monotonic() > deadline
         assert not late, f"PostgreSQL does not answer: {log.read_text()}"
         time.sleep(0.05)
-
-
-def free_port() -> int:
-    """Return a port on which nothing listened a moment ago."""
-    with socket.create_server((HOST, 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def administer(server: URL, *statements: str) -> None:

@@ -3,9 +3,10 @@
 import httpx
 from prometheus_client import generate_latest
 from support.process import StartProcess
-from support.upstream import RawUpstream, free_port
+from support.upstream import RawUpstream
 from support.waiting import eventually
 
+from chassis_testing.ports import free_port
 from gateway.metrics import Metrics
 
 

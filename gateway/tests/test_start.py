@@ -8,7 +8,8 @@ from contextlib import closing
 import httpx
 import pytest
 from support.process import StartProcess
-from support.upstream import free_port
+
+from chassis_testing.ports import free_port
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,17 @@
 """Fixtures: a running system, and a port for it."""
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from processes import Stack, eventually
 
+from chassis_testing.ports import free_port
+
 
 @pytest.fixture
 def port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        number: int = server.getsockname()[1]
-    return number
+    return free_port()
 
 
 @pytest.fixture

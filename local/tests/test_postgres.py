@@ -7,9 +7,9 @@ import psycopg2  # type: ignore[import-untyped]
 from processes import eventually
 
 import data
+from chassis_testing.ports import free_ports
 from postgres import Postgres
 from process import Supervisor
-from run import free_ports
 
 
 def start(folder: Path) -> tuple[Supervisor, Postgres]:

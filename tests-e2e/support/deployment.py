@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,18 +14,13 @@ from pathlib import Path
 import httpx
 import pytest
 
+from chassis_testing.ports import free_port
+
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("gateway", "blog-service", "platform-service")
 LONG_RUNNING = (*PARTS, "platform-db")
 
 PATIENCE = 60.0  # seconds until a test gives up: plenty even on a slow machine
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 class Foreign:

@@ -5,10 +5,11 @@ import socket
 
 import pytest
 from support.gateway import Start
-from support.upstream import RawUpstream, by_path, drip, free_port
+from support.upstream import RawUpstream, by_path, drip
 from support.waiting import eventually
 from support.wire import OK, PROBLEM, Answer, reply
 
+from chassis_testing.ports import free_port
 from gateway.upstream import pool
 
 

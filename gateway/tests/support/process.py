@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from support.upstream import free_port
+from chassis_testing.ports import free_port
 from support.waiting import PATIENCE, eventually
 
 

@@ -150,8 +150,3 @@ def taking_no_connection(host: str = "127.0.0.1", port: int = 0) -> Iterator[int
             filler.setblocking(False)
             filler.connect_ex(full.getsockname())
         yield full.getsockname()[1]
-
-
-def free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as free:
-        return int(free.getsockname()[1])

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 import uvloop
-from support.upstream import RawUpstream, free_port
+from support.upstream import RawUpstream
+
+from chassis_testing.ports import free_port
 
 
 @pytest.fixture

@@ -10,13 +10,13 @@ from support.gateway import Start
 from support.process import StartProcess
 from support.upstream import (
     RawUpstream,
-    free_port,
     hang,
     send_and_close,
 )
 from support.waiting import eventually
 from support.wire import GET, GET_LAST, read_all, read_head, reply
 
+from chassis_testing.ports import free_port
 from gateway.upstream import pool
 
 

@@ -5,10 +5,11 @@ from contextlib import closing
 
 import pytest
 from support.gateway import Start
-from support.upstream import RawUpstream, free_port, taking_no_connection
+from support.upstream import RawUpstream, taking_no_connection
 from support.waiting import eventually
 from support.wire import PROBLEM, read_head, upload
 
+from chassis_testing.ports import free_port
 from gateway.upstream import pool
 
 

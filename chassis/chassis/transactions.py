@@ -76,15 +76,17 @@ async def in_transaction(
     running = asyncio.get_running_loop().run_in_executor(
         threads, in_this_context, _transact, db, bound, decision
     )
+    patience = _Patience(running, threads)
     try:
-        await _wait(running, threads)
-        if running.done():
-            return await running
+        return await running
+    except asyncio.CancelledError:
+        if not patience.is_over:
+            raise  # the client has left
+        if decision.acquire(blocking=False):
+            raise TimeoutError from None
+        raise InDoubtError from None
     finally:
-        running.cancel()
-    if decision.acquire(blocking=False):
-        raise TimeoutError
-    raise InDoubtError
+        patience.end()
 
 
 def _transact(db: Session, work: Callable[[], T], decision: Lock) -> T:
@@ -110,14 +112,33 @@ def _transact(db: Session, work: Callable[[], T], decision: Lock) -> T:
     return result
 
 
-async def _wait(running: "asyncio.Future[Any]", threads: Threads) -> None:
-    """Wait for the result, for as long as the database has results for others."""
-    began = monotonic()
-    while not running.done():
-        give_up_at = min(max(began, threads.last_result) + SILENCE, began + PATIENCE)
+class _Patience:
+    """Cancels the wait for a result once the database has had none for too long.
+
+    asyncio.wait() would cost another turn of the event loop for each request.
+    """
+
+    def __init__(self, running: "asyncio.Future[Any]", threads: Threads) -> None:
+        self.is_over = False
+        self._running = running
+        self._threads = threads
+        self._began = monotonic()
+        self._timer = running.get_loop().call_later(SILENCE, self._check)
+
+    def _check(self) -> None:
+        """Give up, or look again when the time has come, for others had results meanwhile."""
+        last = max(self._began, self._threads.last_result)
+        give_up_at = min(last + SILENCE, self._began + PATIENCE)
         if monotonic() >= give_up_at:
-            return
-        await asyncio.wait([running], timeout=give_up_at - monotonic())
+            self.is_over = True
+            self._running.cancel()
+        else:
+            delay = give_up_at - monotonic()
+            self._timer = self._running.get_loop().call_later(delay, self._check)
+
+    def end(self) -> None:
+        """Look no more."""
+        self._timer.cancel()
 
 
 def _is_full(error: DBAPIError) -> bool:

@@ -127,8 +127,11 @@ def seconds_of_waiting(threads: Threads) -> float:
     """Wait for a result that does not come, and return how long that took."""
 
     async def wait() -> float:
-        began = time.monotonic()
-        await transactions._wait(asyncio.get_running_loop().create_future(), threads)
+        began, running = time.monotonic(), asyncio.get_running_loop().create_future()
+        patience = transactions._Patience(running, threads)
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert patience.is_over
         return time.monotonic() - began
 
     return asyncio.run(wait())

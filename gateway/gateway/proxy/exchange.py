@@ -62,7 +62,7 @@ class Exchange:
             await self._respond()
         except asyncio.CancelledError:  # the client has left, or the gateway stops
             if self._scope["app"].state.draining:
-                await self._refuse(Problem(503, "The gateway is stopping.", RETRY_SOON))
+                await self._refuse(self._given_up())
             else:
                 self._answer.status = CLIENT_LEFT
         finally:
@@ -86,6 +86,12 @@ class Exchange:
         except Exception:
             logger.exception("unexpected error")
             await self._refuse(Problem(500, "Something went wrong here."))
+
+    def _given_up(self) -> Problem:
+        """Return the problem of a request at the gateway's end. A service may have done it."""
+        if self._times.asked and self._method not in SAFE:
+            return Problem(504, "The gateway stopped before the service had answered.")
+        return Problem(503, "The gateway is stopping.", RETRY_SOON)
 
     async def _refuse(self, problem: Problem) -> None:
         await self._answer.refuse(problem, self._path, self._id)

@@ -15,10 +15,10 @@ import httptools
 import uvicorn.server
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from chassis.protocol import head_without_upgrade
 from gateway.client.cycle import Cycle
 from gateway.client.fault import EXTENSION, Fault
 from gateway.client.head import check_fields, origin_form
-from gateway.http1 import field_lines
 from gateway.problems import RETRY_SOON, Problem
 from gateway.proxy.rate_limits import counted_as
 from gateway.routes import HEALTH, ClientLimits
@@ -210,11 +210,9 @@ class ClientConnection(HttpToolsProtocol):
         The parser takes everything behind such a head for another protocol, even a body.
         """
         if self.state is READING_HEAD:
-            version = self.parser.get_http_version().encode()
-            start = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, version)
-            fields = field_lines([field for field in self.headers if field[0] != b"upgrade"])
+            head = head_without_upgrade(self)
             self.parser = httptools.HttpRequestParser(self)
-            self.data_received(start + fields + b"\r\n" + rest)
+            self.data_received(head + rest)
 
     # From a request to its answer.
 

@@ -1,4 +1,4 @@
-# Each target is one plain command that also runs without make. The first use makes .venv. By -I
+# Each target is one plain command, or a few (up), that also run without make. The first use makes .venv. By -I
 # Python reads no variables, such as a PYTHONPATH with modules named like its own.
 PYTHON ?= python3
 .DEFAULT_GOAL := help

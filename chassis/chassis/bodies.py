@@ -28,8 +28,8 @@ _RETRY_SOON = {"Retry-After": "1"}
 class Room:
     """The memory for large bodies. A request keeps its share until its answer has been sent.
 
-    All bodies of a client together get no more than they leave free, so that slow ones of a few
-    clients keep nobody else out.
+    The bodies of one client take at most half of it, and those of a few clients leave as much as
+    each of them has.
     """
 
     def __init__(self, size: int = ROOM) -> None:

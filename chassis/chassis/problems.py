@@ -19,7 +19,7 @@ from chassis.errors import (
     NotFoundError,
     UnauthorizedError,
 )
-from chassis.requests import LONGEST_FIELD_NAME, NOT_JSON_TYPE, UnreadableBody
+from chassis.requests import JSON, LONGEST_FIELD_NAME, UnreadableBody, wrong_media_type
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ async def invalid_request(request: Request, error: Exception) -> Response:
     if isinstance(error.body, UnreadableBody):
         return problem(request, error.body.status, error.body.detail, error.body.headers)
     if isinstance(error.body, bytes):  # FastAPI leaves a body of another media type unread
-        return problem(request, 415, NOT_JSON_TYPE)
+        return problem(request, 415, wrong_media_type(JSON))
     errors = [
         {"loc": [_short(part) for part in one["loc"]], "msg": one["msg"], "type": one["type"]}
         for one in error.errors()

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 from fastapi import Depends, Query, Request
 from starlette.datastructures import FormData, QueryParams
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from chassis.bodies import SMALL, has_too_many_values
 from chassis.schemas import MAX_FIELDS, REPEATED, TOO_MANY_VALUES, NoQuery
@@ -21,9 +22,13 @@ from chassis.schemas import MAX_FIELDS, REPEATED, TOO_MANY_VALUES, NoQuery
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 FORM_LIMIT = 16 * 1024  # bytes. Each escape of a form takes Python a moment.
-NOT_JSON_TYPE = f"The body must be sent as {JSON}."
 LONGEST_FIELD_NAME = 100
 MAX_DIGITS = 20  # of a whole number that is read exactly; more are out of every field's bounds
+
+
+def wrong_media_type(accepted: str) -> str:
+    """Return the sentence for a body of another media type."""
+    return f"The body must be sent as {accepted}."
 
 
 class UnreadableBody:
@@ -76,7 +81,7 @@ class StrictRequest(Request):
         """Return the answer to a body of another media type, or to one that is compressed."""
         media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type != accepted:
-            return 415, f"The body must be sent as {accepted}.", {}
+            return 415, wrong_media_type(accepted), {}
         codings = ",".join(self.headers.getlist("content-encoding")).lower().split(",")
         if any(coding.strip() not in {"", "identity"} for coding in codings):
             detail = "The body must be sent without Content-Encoding."
@@ -94,8 +99,11 @@ class StrictRequest(Request):
 
     async def skip_body(self) -> None:
         """Read the body and keep nothing of it, since a larger one than the limit is refused."""
-        async for _ in super().stream():
-            pass
+        try:
+            async for _ in super().stream():
+                pass
+        except ClientDisconnect:
+            raise HTTPException(400, "The body has not come whole.") from None
 
     async def json(self) -> Any:
         """Return the document, or what stands for one that is not read."""

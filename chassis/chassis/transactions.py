@@ -80,8 +80,9 @@ async def in_transaction(
     try:
         return await running
     except asyncio.CancelledError:
-        if not patience.is_over:
-            raise  # the client has left
+        task = asyncio.current_task()
+        if not patience.is_over or (task and task.cancelling()):
+            raise  # the client has left, or the server ends
         if decision.acquire(blocking=False):
             raise TimeoutError from None
         raise InDoubtError from None

@@ -69,7 +69,7 @@ STEPS = {
         _add,
     ),
     "promote-key": Step(
-        "let the added key sign; the one before it verifies",
+        "make the added key sign; the one before it verifies",
         f"{RESTART}. Wait {TOKEN_SECONDS // 60} minutes more, until the last token of the key "
         "before has expired. Then run drop-key.",
         _promote,

@@ -18,8 +18,9 @@ from gateway.proxy.paths import is_unsafe
 from gateway.proxy.rate_limits import counted_as
 from gateway.proxy.timeline import Timeline
 from gateway.routes import HEALTH, MAX_BODY, Route
-from gateway.upstream.connection import DONE, Lost, MovedOn, UpstreamConnection
+from gateway.upstream.connection import BROKEN, DONE, Lost, MovedOn, UpstreamConnection
 from gateway.upstream.pool import Upstream
+from gateway.upstream.replica import Replica
 
 if TYPE_CHECKING:
     from gateway.proxy.middleware import Proxy
@@ -184,7 +185,7 @@ class Exchange:
         """
         lost_by = None
         while True:
-            replica, connection = await upstream.connect(lost_by)
+            replica, connection = await self._connect(upstream, lost_by)
             self._times.replica, self._times.asked = replica.name, perf_counter()
             try:
                 return await self._attempt(connection, data, body)
@@ -198,6 +199,17 @@ class Exchange:
             finally:
                 upstream.release(replica, connection)
             self._proxy.metrics.retried.labels(upstream.name).inc()
+
+    async def _connect(
+        self, upstream: Upstream, lost_by: Replica | None
+    ) -> tuple[Replica, UpstreamConnection]:
+        """Return a connection. A write that was lost may be done, so that 503 would double it."""
+        try:
+            return await upstream.connect(lost_by)
+        except Problem:
+            if lost_by and self._method not in SAFE:
+                raise Problem(*BROKEN) from None
+            raise
 
     async def _attempt(
         self, connection: UpstreamConnection, data: bytes, body: RequestBody

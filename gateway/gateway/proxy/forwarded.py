@@ -12,10 +12,11 @@ NAMES = (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwar
 TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
 IS_TOKEN = re.compile(TOKEN.encode())
 # Section 4: a pair, or nothing, and what ends it. No part can match in two ways.
-PAIR = re.compile(rf'[ \t]*(?:({TOKEN})=(?:({TOKEN})|"((?:[^"\\]|\\.)*)"))?[ \t]*([;,]|\Z)')
+PAIR = re.compile(rf'[ \t]*(?:({TOKEN})=(?:({TOKEN})|"((?:[^"\\]|\\.)*)")[ \t]*)?([;,]|\Z)')
 ESCAPED = re.compile(r"\\(.)")
 # Section 6: an address, in brackets if it is IPv6, and perhaps a port.
 NODE = re.compile(r'"?(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::(?:[0-9]{1,5}|_[A-Za-z0-9._-]+))?"?')
+LONGEST_NODE = 64  # characters; a client may send any text
 MAX_FORWARDED = 4_096  # characters of a field that are parsed
 SCHEMES = ("http", "https")
 UNKNOWN = "unknown"  # section 6.2
@@ -50,9 +51,13 @@ def origin(headers: Headers, peer: str, scheme: str, networks: Networks) -> Orig
     return _origin(peer, scheme, b"".join(values(headers, b"host")), networks, sent)
 
 
-@lru_cache(maxsize=10_000)
 def is_trusted(node: str, networks: Networks) -> bool:
     """Return whether a node has an address in one of the networks."""
+    return len(node) <= LONGEST_NODE and _is_in(node, networks)
+
+
+@lru_cache(maxsize=10_000)
+def _is_in(node: str, networks: Networks) -> bool:
     address = _address(node)
     return address is not None and any(address in network for network in networks)
 
@@ -110,9 +115,11 @@ def _quoted(value: bytes) -> bytes:
 def _hops(field: bytes) -> list[Hop]:
     """Return the elements of a Forwarded field, or one that is unknown if the field is invalid."""
     text, position, pairs, hops = field.decode("latin-1"), 0, dict[str, str](), list[Hop]()
+    if len(text) > MAX_FORWARDED:
+        return [Hop(UNKNOWN)]
     while position < len(text):
         found = PAIR.match(text, position)
-        if not found or len(text) > MAX_FORWARDED:
+        if not found:
             return [Hop(UNKNOWN)]
         position = found.end()
         if name := found[1]:

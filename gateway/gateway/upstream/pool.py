@@ -50,6 +50,7 @@ class Upstream:
         self._resolution: asyncio.Task[None] | None = None
         self._checks: set[asyncio.Task[None]] = set()
         self._usable = asyncio.Event()  # set while there is a usable replica
+        self._note()
 
     @property
     def is_up(self) -> bool:
@@ -85,8 +86,10 @@ class Upstream:
                 return replica, connection
             asked.append(replica)
             others = sum(it.standing is not OUT and it not in asked for it in self._replicas)
+            seconds = (deadline - monotonic()) / (1 + others)
+            if seconds <= 0:
+                break
             with suppress(OSError):
-                seconds = (deadline - monotonic()) / (1 + others)
                 return replica, await self._open(replica, seconds)
             self._metrics.retried.labels(self.name).inc()
         raise Problem(*UNAVAILABLE)

@@ -1,5 +1,6 @@
 """An upstream that takes no connection is 503 with Retry-After."""
 
+import socket
 import time
 from contextlib import closing
 
@@ -21,6 +22,20 @@ def test_an_upstream_that_refuses_is_503_with_retry_after(
         answer = running.get("/posts", method=method, body=b"x")
         assert (answer.status, answer.all(b"content-type")) == (503, PROBLEM)
         assert answer.all(b"retry-after") == [b"1"]
+
+
+@pytest.mark.parametrize(("method", "status"), [("GET", 503), ("DELETE", 502)])
+def test_only_what_the_upstream_cannot_have_done_is_503_when_it_is_gone(
+    gateway: Start, upstream: RawUpstream, method: str, status: int
+) -> None:
+    def do_and_die(_sock: socket.socket, _head: bytes) -> None:
+        upstream.close()
+        raise ConnectionError
+
+    upstream.script = do_and_die
+    running = gateway(upstream.url)
+    answer = running.get("/posts", method=method)
+    assert (answer.status, bool(answer.all(b"retry-after"))) == (status, status == 503)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -127,7 +127,7 @@ class _Patience:
         self._timer = running.get_loop().call_later(SILENCE, self._check)
 
     def _check(self) -> None:
-        """Give up, or look again when the time has come, for others had results meanwhile."""
+        """Cancel the wait if it is over. Otherwise look again when it could be over."""
         last = max(self._began, self._threads.last_result)
         give_up_at = min(last + SILENCE, self._began + PATIENCE)
         if monotonic() >= give_up_at:

@@ -76,7 +76,7 @@ def test_a_commit_that_takes_too_long_is_504_without_an_invitation_to_repeat_it(
 
 @contextmanager
 def after_insert(sql: Sql, statement: str, *, at_commit: bool) -> Iterator[None]:
-    """Have PostgreSQL run a statement after each insert of a note, or when that is committed."""
+    """Make PostgreSQL run a statement after each insert of a note, or at its commit."""
     body = f"$$ BEGIN {statement}; RETURN NULL; END $$"
     sql(f"CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS {body}")
     when = "DEFERRABLE INITIALLY DEFERRED" if at_commit else ""

@@ -164,7 +164,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._transport.abort()
 
     def move_on(self) -> None:
-        """Give a request up that waits for its response, if it may move."""
+        """Close the connection if its request waits for a response and may move."""
         if self.state is AWAITING_HEAD and self._may_move:
             self.close(MovedOn(*TOO_SLOW))
 

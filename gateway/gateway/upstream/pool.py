@@ -170,7 +170,7 @@ class Upstream:
             replica.check_at = monotonic() + CHECK_INTERVAL
 
     def _move_on(self, replica: Replica) -> None:
-        """Let requests that wait for a replica go on to another, as far as that is safe."""
+        """Move the requests that wait for a replica to another, as far as that is safe."""
         for connection in list(self.connections):
             if connection.address == replica.address:
                 connection.move_on()
@@ -186,7 +186,7 @@ class Upstream:
         self._note()
 
     def _note(self) -> None:
-        """Let requests and metrics see how the replicas stand."""
+        """Publish the standings of the replicas to waiting requests and to the metrics."""
         if any(it.standing is not OUT for it in self._replicas):
             self._usable.set()
         else:

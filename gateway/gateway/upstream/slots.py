@@ -29,7 +29,7 @@ class Places:
         self._held[client] = self._held.get(client, 0) + 1
 
     def give_back(self, client: str) -> None:
-        """Give a place back."""
+        """Return a place."""
         self._free += 1
         self._held[client] -= 1
         if not self._held[client]:
@@ -63,7 +63,7 @@ class Slots:
             self._queue.give_back(client)
 
     def release(self, client: str) -> None:
-        """Give a slot back, to the next request that may have one."""
+        """Return a slot, and pass it to the next request that may have one."""
         self._places.give_back(client)
         while self._waiting:
             lucky = next(filter(self._places.may_take, self._waiting), None)

@@ -4,7 +4,6 @@
 import asyncio
 import select
 import struct
-from collections import Counter
 from enum import Enum, auto
 from math import inf
 from socket import SO_LINGER, SOL_SOCKET
@@ -16,17 +15,15 @@ import uvicorn.server
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from chassis.protocol import head_without_upgrade
+from gateway.client.admission import Admission
 from gateway.client.cycle import Cycle
 from gateway.client.fault import EXTENSION, Fault
 from gateway.client.head import check_fields, origin_form
 from gateway.problems import RETRY_SOON, Problem
-from gateway.proxy.rate_limits import counted_as
 from gateway.routes import HEALTH, ClientLimits
 
 LINGER = 3.0  # seconds in which a client may finish what it sends: RFC 9112, section 9.6
 HALF_CLOSED = 0.05  # seconds for the answer to a client that ended its side: it may have left
-ROOM = 2  # times a limit of connections: those beyond the limit are told why, any more are closed
-LOOPBACK = ("127.0.0.1", "::1", "::ffff:127.0.0.1")  # where a container's health check comes from
 MAX_PIPELINED = 16  # requests that wait behind the one that is being answered
 CLOSED = getattr(select, "POLLRDHUP", 0)  # without it POLLHUP reports the end, but later
 
@@ -54,8 +51,7 @@ class ServerState(uvicorn.server.ServerState):
 
     def __init__(self) -> None:
         super().__init__()
-        self.of_client: Counter[str] = Counter()  # connections by their client
-        self.admitted = 0  # connections that exceed no limit
+        self.admission = Admission()
 
 
 class ClientConnection(HttpToolsProtocol):
@@ -86,28 +82,12 @@ class ClientConnection(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._peer = self.client[0] if self.client else ""
-        self.server_state.of_client[counted_as(self._peer)] += 1
-        self._compare_with_limits()
-        self.on_message_begin()
-
-    def _compare_with_limits(self) -> None:
-        """Note the limit that the connection exceeds, or close it if it is far beyond."""
-        limits, state = self.limits, self.server_state
-        of_client = state.of_client[counted_as(self._peer)]
-        if self.app.proxy.trusted.include(self._peer):
-            of_client = 0  # a proxy has many clients
-        if of_client > limits.max_connections_per_client:
-            self._beyond = Problem(429, "Too many connections come from this address.", RETRY_SOON)
-        elif state.admitted >= limits.max_connections:
-            self._beyond = Problem(503, "Too many clients are connected.", RETRY_SOON)
-        else:
-            state.admitted += 1
-        is_far_beyond = (
-            of_client > ROOM * limits.max_connections_per_client
-            or len(self.connections) > ROOM * limits.max_connections
-        )
-        if is_far_beyond and self._peer not in LOOPBACK:
+        is_proxy = self.app.proxy.trusted.include(self._peer)  # it has many clients
+        admission, limits = self.server_state.admission, self.limits
+        self._beyond = admission.add(self._peer, limits, is_proxy=is_proxy)
+        if admission.is_far_beyond(self._peer, limits, is_proxy=is_proxy):
             self.transport.abort()
+        self.on_message_begin()
 
     def data_received(self, data: bytes) -> None:
         if self.state in DEAF:
@@ -132,19 +112,12 @@ class ClientConnection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self._forget_client()
+        self.server_state.admission.remove(self._peer, was_admitted=not self._beyond)
         if self.running:
             self.running.disconnected = True  # uvicorn marks the newest request only
         if self.task:
             self.task.cancel()
         self.cycle = self.running = None  # they refer to this object; no reference cycle is left
-
-    def _forget_client(self) -> None:
-        self.server_state.admitted -= not self._beyond
-        of_client, key = self.server_state.of_client, counted_as(self._peer)
-        of_client[key] -= 1
-        if not of_client[key]:
-            del of_client[key]
 
     def pause_writing(self) -> None:
         super().pause_writing()

@@ -12,7 +12,7 @@ from support.upstream import RawUpstream
 from support.waiting import PATIENCE, eventually
 from support.wire import GET, parse, read_all, read_head
 
-from gateway.client import protocol
+from gateway.client import admission
 
 HEALTH = b"GET %b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
@@ -63,7 +63,7 @@ def test_one_client_cannot_take_the_connections_of_all(
     with connect(running, "127.0.0.2") as again:
         again.sendall(GET)
         assert b" 200 " in read_head(again)[0]
-    eventually(lambda: not running.server.server_state.of_client)
+    eventually(lambda: not running.server.server_state.admission._of_client)
 
 
 def test_connections_beyond_the_limit_of_their_client_take_no_place_of_others(
@@ -82,7 +82,7 @@ def test_connections_beyond_the_limit_of_their_client_take_no_place_of_others(
         last.sendall(GET)
         assert parse(read_all(last)).status == 503
     eventually(lambda: not running.connections)
-    assert running.server.server_state.admitted == 0
+    assert running.server.server_state.admission._admitted == 0
 
 
 def test_the_clients_behind_a_trusted_proxy_are_not_one(
@@ -111,7 +111,7 @@ def test_a_connection_far_beyond_the_limits_is_closed(
     gateway: Start, upstream: RawUpstream, limit: str
 ) -> None:
     running = gateway(upstream.url, limits={"client": {limit: 2}})
-    with idle(running, "127.0.0.2", 2 * protocol.ROOM):
+    with idle(running, "127.0.0.2", 2 * admission.ROOM):
         with connect(running, "127.0.0.2") as sock:
             assert read_all(sock) == b""
         with connect(running, "127.0.0.1") as sock:  # as a container's health check

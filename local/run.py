@@ -151,7 +151,7 @@ def gateway_settings(
         "GATEWAY_PORT": str(port),
         "GATEWAY_BLOG_SERVICE_URL": f"http://{HOST}:{blog_port}",
         "GATEWAY_PLATFORM_SERVICE_URL": f"http://{HOST}:{platform_port}",
-        # A port that the system chose lets several systems run side by side.
+        # A free port lets several systems run side by side.
         **given_or(GATEWAY_METRICS_PORT=str(metrics_port), GATEWAY_DRAIN_SECONDS=DRAIN_SECONDS),
         **routes_file(),
     }

@@ -23,3 +23,12 @@ def free_ports(count: int) -> list[int]:
     while len(found) < count:
         found.add(free_port())
     return list(found)
+
+
+def has_ipv6() -> bool:
+    """Return whether this machine has IPv6."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True

@@ -15,6 +15,7 @@ import pytest
 from conftest import SAMPLE
 
 from chassis.server import bind, spare_the_collector
+from chassis_testing.ports import has_ipv6
 from chassis_testing.running import SECONDS, Part, await_url, finish
 from chassis_testing.waiting import until
 
@@ -53,14 +54,6 @@ def test_an_address_of_another_machine_stops_the_start(tmp_path: Path) -> None:
     code, _, err = finish(SAMPLE.start(tmp_path, "sample", **SETTINGS, SAMPLE_HOST="203.0.113.1"))
     assert code == 1
     assert re.fullmatch(r"sample: cannot listen at port \d+: [^\n]+\.\n", err)
-
-
-def has_ipv6() -> bool:
-    try:
-        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
-    except OSError:
-        return False
-    return True
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")

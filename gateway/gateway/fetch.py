@@ -1,4 +1,4 @@
-"""The gateway's own questions to the services: keys, readiness and OpenAPI documents."""
+"""The gateway's own questions to the services: keys and OpenAPI documents."""
 
 import asyncio
 import logging

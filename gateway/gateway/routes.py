@@ -32,7 +32,7 @@ class UpstreamLimits(Table):
     first_byte_timeout: PositiveFloat = 30.0
     between_bytes_timeout: PositiveFloat = 30.0
     keep_alive: PositiveFloat = 1.5
-    max_in_flight: PositiveInt = 128
+    max_in_flight: PositiveInt = 256
     max_queue: int = Field(1_024, ge=0)
     queue_timeout: PositiveFloat = 5.0
     max_uploads: PositiveInt = 128

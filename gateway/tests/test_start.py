@@ -9,7 +9,7 @@ import httpx
 import pytest
 from support.process import StartProcess
 
-from chassis_testing.ports import free_port
+from chassis_testing.ports import free_port, has_ipv6
 
 
 @pytest.mark.parametrize(
@@ -30,14 +30,6 @@ def test_a_taken_port_stops_the_start_with_one_sentence(start: StartProcess, nam
         code, _, err = start(**{name: str(taken.getsockname()[1])}).end()
     assert code == 1
     assert len(err.splitlines()) == 1
-
-
-def has_ipv6() -> bool:
-    try:
-        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
-    except OSError:
-        return False
-    return True
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")

@@ -21,7 +21,15 @@ MAX_FORWARDED = 4_096  # characters of a field that are parsed
 SCHEMES = ("http", "https")
 UNKNOWN = "unknown"  # section 6.2
 
-Networks = tuple[IPv4Network | IPv6Network, ...]
+
+class Networks(tuple[IPv4Network | IPv6Network, ...]):
+    """Networks, compared by identity: a key of caches, for which each would be slow to hash."""
+
+    __slots__ = ()
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
 
 
 class Hop(NamedTuple):

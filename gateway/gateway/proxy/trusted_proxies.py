@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 RESOLVE_INTERVAL = 5.0  # seconds from one resolution of the names to the next
 RESOLVE_TIMEOUT = 2.0
-MAX_REPORTS = 20  # log lines in the life of the process, so that no crowd of strangers fills it
+MAX_REPORTS = 20  # log lines in the life of the process, before strangers get no more of them
 
 UNHEARD = (
     "%s sends X-Forwarded-For, Forwarded or X-Real-IP and is not trusted: the fields are replaced."
@@ -31,10 +31,11 @@ class TrustedProxies:
     """The networks and hosts of GATEWAY_TRUSTED_PROXIES. The addresses of a host may change."""
 
     def __init__(self, named: Sequence[IPv4Network | IPv6Network | str]) -> None:
-        fixed = tuple(it for it in named if not isinstance(it, str))
-        self.networks: Networks = fixed
-        self._fixed = fixed
-        self._resolved: dict[str, Networks] = {it: () for it in named if isinstance(it, str)}
+        self._fixed = [it for it in named if not isinstance(it, str)]
+        self._resolved: dict[str, list[IPv4Network | IPv6Network]] = {
+            it: [] for it in named if isinstance(it, str)
+        }
+        self.networks = Networks(self._fixed)
         self._reports: set[tuple[str, str]] = set()
 
     def include(self, peer: str) -> bool:
@@ -51,15 +52,17 @@ class TrustedProxies:
         return found
 
     def _report(self, message: str, subject: str) -> None:
-        if (message, subject) not in self._reports and len(self._reports) < MAX_REPORTS:
+        is_flood = message == UNHEARD and len(self._reports) >= MAX_REPORTS
+        if (message, subject) not in self._reports and not is_flood:
             self._reports.add((message, subject))
             logger.warning(message, subject)
 
     async def resolve(self) -> None:
         """Ask for the addresses of each host. One that is not answered keeps those it had."""
         await asyncio.gather(*map(self._resolve, self._resolved))
-        found = (network for networks in self._resolved.values() for network in networks)
-        self.networks = (*self._fixed, *found)
+        found = [network for networks in self._resolved.values() for network in networks]
+        if [*self.networks] != [*self._fixed, *found]:  # otherwise the caches stay of use
+            self.networks = Networks([*self._fixed, *found])
 
     async def _resolve(self, name: str) -> None:
         loop = asyncio.get_running_loop()
@@ -71,7 +74,7 @@ class TrustedProxies:
                 self._report(NAMELESS, name)
             return
         addresses = sorted({str(info[4][0]).partition("%")[0] for info in found})
-        self._resolved[name] = tuple(map(ip_network, addresses))
+        self._resolved[name] = [ip_network(address) for address in addresses]
 
     async def resolve_forever(self) -> NoReturn:
         """Ask again from time to time."""

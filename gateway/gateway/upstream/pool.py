@@ -75,12 +75,23 @@ class Upstream:
     async def connect(self, avoided: Replica | None = None) -> tuple[Replica, UpstreamConnection]:
         """Return a connection to the best replica; release() must follow.
 
-        Every replica is asked once, until one accepts or the time for connecting is over. With
-        `avoided`, a replica that lost the request, the connection is always a new one.
+        While none is usable, it waits a moment and asks them once more. With `avoided`, a replica
+        that lost the request, the connection is always a new one.
         """
+        if found := await self._ask_each(avoided):
+            return found
+        await self.wait_until_usable()
+        if found := await self._ask_each(avoided):
+            return found
+        raise Problem(*UNAVAILABLE)
+
+    async def _ask_each(self, avoided: Replica | None) -> tuple[Replica, UpstreamConnection] | None:
+        """Ask every replica once, until one accepts or the time for connecting is over."""
         deadline = monotonic() + self._limits.connect_timeout
         asked: list[Replica] = []
         while replica := self._choose(avoided, asked) or await self._find(avoided, asked):
+            if asked:
+                self._metrics.retried.labels(self.name).inc()
             if avoided is None and (connection := replica.reuse()):
                 replica.in_flight += 1
                 return replica, connection
@@ -91,8 +102,7 @@ class Upstream:
                 break
             with suppress(OSError):
                 return replica, await self._open(replica, seconds)
-            self._metrics.retried.labels(self.name).inc()
-        raise Problem(*UNAVAILABLE)
+        return None
 
     def release(self, replica: Replica, connection: UpstreamConnection) -> None:
         """Take a connection back after its exchange, successful or not."""

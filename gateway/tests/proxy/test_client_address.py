@@ -4,9 +4,9 @@ from ipaddress import ip_network
 
 import pytest
 
-from gateway.proxy.forwarded import origin
+from gateway.proxy.forwarded import Networks, origin
 
-TRUSTED = (ip_network("10.0.0.0/8"), ip_network("::1/128"))
+TRUSTED = Networks([ip_network("10.0.0.0/8"), ip_network("::1/128")])
 
 WALKS = [
     ("no proxy", "192.0.2.1", [], "192.0.2.1", "192.0.2.1"),
@@ -186,6 +186,6 @@ def test_the_outer_scheme_and_host_are_those_that_are_told_of(
 
 def test_without_trusted_proxies_no_word_is_believed() -> None:
     sent = [(b"x-forwarded-for", b"6.6.6.6"), (b"forwarded", b"for=6.6.6.6")]
-    found = origin(sent, "127.0.0.1", "http", ())
+    found = origin(sent, "127.0.0.1", "http", Networks())
     assert found.client == "127.0.0.1"
     assert dict(found.fields)[b"x-forwarded-for"] == b"127.0.0.1"

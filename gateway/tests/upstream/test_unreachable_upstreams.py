@@ -78,6 +78,22 @@ def test_a_short_restart_costs_no_request(
             assert len(restarted.requests) == 1
 
 
+def test_a_request_that_finds_a_restart_itself_waits_too(
+    gateway: Start, upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "RECOVERY", 600.0)
+    port = free_port()
+    stopped = RawUpstream(port=port)
+    running = gateway(f"http://127.0.0.1:{port}", upstream.url)
+    eventually(lambda: running.standings == ["WELL"])
+    stopped.close()
+    with running.connect() as sock:
+        sock.sendall(upload(1).replace(b"/users", b"/posts") + b"x")
+        eventually(lambda: running.standings == ["OUT"])
+        with closing(RawUpstream(port=port)):
+            assert b" 200 " in read_head(sock)[0]
+
+
 def test_a_client_that_asks_again_at_once_is_slowed(gateway: Start, upstream: RawUpstream) -> None:
     """Otherwise a crowd of such clients takes the time of the services that are well."""
     running = gateway(f"http://127.0.0.1:{free_port()}", upstream.url)

@@ -1,6 +1,7 @@
 """Sessions: one request is one transaction, committed before the answer leaves."""
 
 import logging
+from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Lock
 from typing import Protocol
@@ -81,10 +82,15 @@ class Database:
 
     def create_schema(self, metadata: MetaData) -> None:
         """Create the tables in an empty database and stamp it. Leave any other as it is."""
-        with self.engine.begin() as connection:  # on SQLite, other starters wait here
+        with self.migration() as connection:  # on SQLite, other starters wait here
             if not inspect(connection).get_table_names():
                 metadata.create_all(connection)
                 command.stamp(self.alembic_config(connection), "head")
+        self.engine.dispose()  # a request waits less than this connection
+
+    def migration(self) -> AbstractContextManager[Connection]:
+        """Return a transaction that waits for other migrations, longer than a request may."""
+        return self.engine.execution_options(is_migration=True).begin()
 
     def check(self) -> dict[str, bool]:
         """Return whether the database answers and whether its schema has what this code needs.

@@ -36,7 +36,7 @@ def migrate(
     configure_logging(part)
     try:
         with closing(make_database()) as database:
-            with database.engine.begin() as connection:
+            with database.migration() as connection:
                 is_ours = _upgrade(database, connection, metadata)
             if fill and is_ours:
                 fill(database)
@@ -83,7 +83,8 @@ def run_alembic(make_database: Callable[[], Database], metadata: MetaData) -> No
     if connection is not None:
         _run(connection, metadata)
         return
-    with closing(make_database()) as database, database.engine.begin() as connection:
+    with closing(make_database()) as database, database.migration() as connection:
+        _wait_for_turn(connection)
         _run(connection, metadata)
 
 
@@ -96,7 +97,6 @@ def _wait_for_turn(connection: Connection) -> None:
 
 
 def _run(connection: Connection, metadata: MetaData) -> None:
-    _wait_for_turn(connection)
     context.configure(
         connection=connection,
         target_metadata=metadata,

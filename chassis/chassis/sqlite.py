@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 # The first release without a rare race that corrupts a database in WAL mode at a checkpoint.
 SAFE_SQLITE = (3, 51, 3)
 WAL_SECONDS = 5
+REQUEST_WAIT = 3_000  # milliseconds for another writer
+MIGRATION_WAIT = 60_000  # for another migration
 
 
 def make_sqlite_engine(url: URL, *, connections: int, read_only: bool) -> Engine:
@@ -68,7 +70,7 @@ def _configure(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # the driver begins no transaction: _begin does
     # SQLite's own lower() knows ASCII only.
     connection.create_function("lower", 1, str.lower, deterministic=True)
-    for pragma in ("busy_timeout = 3000", "synchronous = FULL", "foreign_keys = ON"):
+    for pragma in (f"busy_timeout = {REQUEST_WAIT}", "synchronous = FULL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}")
     _enter_wal_mode(connection)
 
@@ -97,6 +99,8 @@ def _begin_snapshot(connection: Connection) -> None:
 
 
 def _begin_immediate(connection: Connection) -> None:
+    if connection.get_execution_options().get("is_migration"):
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {MIGRATION_WAIT}")
     # A transaction that begins as a reader and then writes fails at once if another one wrote in
     # between. A transaction that begins as a writer waits for its turn.
     connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -2,15 +2,19 @@
 
 import json
 import re
+import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
+import sample
 from alembic import command
 from conftest import SAMPLE
 from sample import Base
 from sqlalchemy import URL, text
 
+from chassis import migrations, sqlite
 from chassis.database import Database
 from chassis.migrations import LOCK
 from chassis_testing import postgres, schema
@@ -136,13 +140,26 @@ def test_the_schema_of_a_later_release_is_left_as_it_is(
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_a_migration_of_a_file_in_use_is_one_sentence(
+def test_a_migration_waits_longer_for_another_one_than_a_request_does(
     empty_url: URL, empty: Database, tmp_path: Path
 ) -> None:
-    with empty.engine.begin():  # holds the file for longer than the job waits
+    with empty.engine.begin():
         job = SAMPLE.start(tmp_path, "sample", "migrate", **settings_of(empty_url))
-        code, _, err = finish(job)
-    assert (code, err) == (1, "sample: the database cannot be migrated: database is locked\n")
+        with suppress(subprocess.TimeoutExpired):
+            job.wait(sqlite.REQUEST_WAIT / 1000 + 2)
+    assert finish(job)[0] == 0
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_migration_of_a_file_in_use_is_one_sentence(
+    empty_url: URL, empty: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "MIGRATION_WAIT", 100)
+    monkeypatch.setattr(migrations, "configure_logging", lambda _part: None)
+    settings = sample.Settings(database_url=rendered(empty_url))
+    words = "^sample: the database cannot be migrated: database is locked$"
+    with empty.engine.begin(), pytest.raises(SystemExit, match=words):
+        migrations.migrate("sample", lambda: sample.make_database(settings), sample.Base.metadata)
 
 
 def test_alembic_by_hand_uses_the_database_of_the_settings(

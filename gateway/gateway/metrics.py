@@ -25,7 +25,9 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ours: Any = {"namespace": "gateway", "registry": self.registry}
-        self.retried = Counter("retries", "Requests sent once more", ["upstream"], **ours)
+        self.retried = Counter(
+            "retries", "Requests sent to a replica once more", ["upstream"], **ours
+        )
         left_out = "Times that a replica was left out until a probe succeeds"
         self.left_out = Counter("replicas_left_out", left_out, ["upstream"], **ours)
         self.limited = Counter("limited", "Requests refused by a rate limit", ["route"], **ours)

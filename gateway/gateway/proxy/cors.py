@@ -10,7 +10,10 @@ from gateway.http1 import METHODS, Headers, values
 
 PREFIX = b"access-control-"
 # Fields that scripts may read beyond the standard's own list.
-EXPOSED = b"Link, Location, RateLimit, Retry-After, X-Request-ID, X-Total-Count"
+EXPOSED = (
+    b"ETag, Idempotent-Replayed, Link, Location, RateLimit, RateLimit-Policy, Retry-After,"
+    b" X-Request-ID, X-Total-Count"
+)
 VARY = (b"vary", b"Origin")
 PREFLIGHT: Headers = [
     (b"access-control-allow-methods", ", ".join(METHODS).encode()),

@@ -88,9 +88,20 @@ class Exchange:
             logger.exception("unexpected error")
             await self._refuse(Problem(500, "Something went wrong here."))
 
+    def _is_safe(self) -> bool:
+        """Return whether the request may be done twice: by its method, or by its key."""
+        return self._method in SAFE or (
+            self._method == "POST" and any(values(self._headers, b"idempotency-key"))
+        )
+
+    def _may_repeat(self) -> bool:
+        """Return whether a lost request may be sent again. If-Match would fail the second time."""
+        is_conditional = values(self._headers, b"if-match")
+        return self._is_safe() or (self._method in IDEMPOTENT and not is_conditional)
+
     def _given_up(self) -> Problem:
         """Return the problem of a request at the gateway's end. A service may have done it."""
-        if self._times.asked and self._method not in SAFE:
+        if self._times.asked and not self._is_safe():
             return Problem(504, "The gateway stopped before the service had answered.")
         return Problem(503, "The gateway is stopping.", RETRY_SOON)
 
@@ -181,9 +192,10 @@ class Exchange:
         """Send the request and relay the response.
 
         If the connection is lost before any response and the request may be repeated, it is sent
-        once more. A request that a replica lets wait moves on as long as there is another.
+        once more. A request that a replica lets wait moves on as long as there is another. Both
+        need the whole request in `data`: a body that still comes is kept nowhere.
         """
-        lost_by = None
+        is_whole, lost_by = body.is_complete, None
         while True:
             replica, connection = await self._connect(upstream, lost_by)
             self._times.replica, self._times.asked = replica.name, perf_counter()
@@ -192,8 +204,7 @@ class Exchange:
             except MovedOn:
                 lost_by = replica
             except Lost:
-                may_repeat = body.is_empty and self._method in IDEMPOTENT
-                if lost_by or connection.received or not may_repeat:
+                if lost_by or connection.received or not (is_whole and self._may_repeat()):
                     raise
                 lost_by = replica
             finally:
@@ -207,15 +218,15 @@ class Exchange:
         try:
             return await upstream.connect(lost_by)
         except Problem:
-            if lost_by and self._method not in SAFE:
+            if lost_by and not self._is_safe():
                 raise Problem(*BROKEN) from None
             raise
 
     async def _attempt(
         self, connection: UpstreamConnection, data: bytes, body: RequestBody
     ) -> None:
-        may_move = body.is_empty and self._method in SAFE
         is_all, bodyless = body.is_complete, self._method == "HEAD"
+        may_move = is_all and self._is_safe()
         connection.begin(data, is_all=is_all, bodyless=bodyless, may_move=may_move)
         upload = None
         if not body.is_complete:

@@ -14,8 +14,9 @@ HOP_BY_HOP = frozenset(
 TRACE = (b"traceparent", b"tracestate")
 # Set by the gateway for each request; no other field of the client is touched.
 SET_HERE = frozenset((*forwarded.NAMES, *TRACE, b"x-request-id"))
-# Connection cannot remove fields that frame the message or say where it comes from.
-NEVER_NAMED = SET_HERE | {b"host", b"content-length", b"expect"}
+# Connection cannot remove fields that frame the message, say where it comes from, or decide
+# whether it may be sent twice.
+NEVER_NAMED = SET_HERE | frozenset(b"host content-length expect idempotency-key if-match".split())
 
 SECURITY: Headers = [
     (b"x-content-type-options", b"nosniff"),

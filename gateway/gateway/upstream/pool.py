@@ -90,8 +90,6 @@ class Upstream:
         deadline = monotonic() + self._limits.connect_timeout
         asked: list[Replica] = []
         while replica := self._choose(avoided, asked) or await self._find(avoided, asked):
-            if asked:
-                self._metrics.retried.labels(self.name).inc()
             if avoided is None and (connection := replica.reuse()):
                 replica.in_flight += 1
                 return replica, connection

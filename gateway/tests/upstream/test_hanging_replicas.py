@@ -3,10 +3,11 @@
 import socket
 from typing import Any
 
+import pytest
 from support.gateway import Start
 from support.upstream import RawUpstream, hang
 from support.waiting import eventually
-from support.wire import GET, OK, read_head
+from support.wire import GET, OK, read_head, upload
 
 
 def test_a_service_that_hangs_is_503_long_before_its_deadline(
@@ -44,7 +45,11 @@ def test_a_write_waits_for_a_replica_that_hangs(gateway: Start, replicas: Any) -
     assert [len(raw.requests) for raw in raws] == [1, 9, 0]
 
 
-def test_a_read_moves_on_to_another_replica(gateway: Start, replicas: Any) -> None:
+@pytest.mark.parametrize("sent", [GET, upload(1, b"Idempotency-Key: a") + b"x"])
+def test_what_may_be_done_twice_moves_on_to_another_replica(
+    gateway: Start, replicas: Any, sent: bytes
+) -> None:
+    sent = sent.replace(b"/users", b"/posts")
     url, raws, _ = replicas
     running = gateway(url)
     eventually(lambda: running.standings == ["WELL"] * 3)
@@ -52,7 +57,7 @@ def test_a_read_moves_on_to_another_replica(gateway: Start, replicas: Any) -> No
         raw.script = hang
     with running.connect() as first, running.connect() as second:
         for sock in (first, second):
-            sock.sendall(GET)
+            sock.sendall(sent)
         eventually(lambda: raws[0].requests and raws[1].requests)
         for raw in raws[:2]:
             raw.shows_readiness = True

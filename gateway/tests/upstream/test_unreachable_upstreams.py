@@ -24,9 +24,17 @@ def test_an_upstream_that_refuses_is_503_with_retry_after(
         assert answer.all(b"retry-after") == [b"1"]
 
 
-@pytest.mark.parametrize(("method", "status"), [("GET", 503), ("DELETE", 502)])
-def test_only_what_the_upstream_cannot_have_done_is_503_when_it_is_gone(
-    gateway: Start, upstream: RawUpstream, method: str, status: int
+@pytest.mark.parametrize(
+    ("method", "field", "status"),
+    [
+        ("GET", b"X: y", 503),
+        ("DELETE", b"X: y", 502),
+        ("POST", b"X: y", 502),
+        ("POST", b"Idempotency-Key: a", 503),
+    ],
+)
+def test_only_what_may_be_done_twice_is_503_when_the_upstream_is_gone(
+    gateway: Start, upstream: RawUpstream, method: str, field: bytes, status: int
 ) -> None:
     def do_and_die(_sock: socket.socket, _head: bytes) -> None:
         upstream.close()
@@ -34,7 +42,7 @@ def test_only_what_the_upstream_cannot_have_done_is_503_when_it_is_gone(
 
     upstream.script = do_and_die
     running = gateway(upstream.url)
-    answer = running.get("/posts", method=method)
+    answer = running.get("/posts", field, method=method)
     assert (answer.status, bool(answer.all(b"retry-after"))) == (status, status == 503)
 
 

@@ -18,19 +18,19 @@ COMPILE = [
     *sys.argv[1:],
 ]
 PROJECTS = [f"{part}/pyproject.toml" for part in PACKAGES]
-DATABASE = ["--extra", "database"]  # of the chassis
+SERVICE = ["--extra", "service"]  # of the chassis
 
 
 def main() -> None:
     """Lock the root's file, then the others."""
     groups = [f"--group={project}:test" for project in PROJECTS]
     inputs = ["requirements-dev.in", "local/requirements.in"]
-    lock(".", "requirements-dev.txt", [*PROJECTS, *DATABASE, *groups, *inputs])
+    lock(".", "requirements-dev.txt", [*PROJECTS, *SERVICE, *groups, *inputs])
     constrained = ["--constraint", "../requirements-dev.txt"]
     projects = [f"../{project}" for project in PROJECTS]
-    lock("local", "requirements.txt", [*projects, *DATABASE, "requirements.in", *constrained])
+    lock("local", "requirements.txt", [*projects, *SERVICE, "requirements.in", *constrained])
     for part in IMAGES:
-        extra = DATABASE if part in SERVICES else []
+        extra = SERVICE if part in SERVICES else []
         projects = [f"../{CHASSIS}/pyproject.toml", "pyproject.toml"]
         lock(part, "requirements.txt", [*projects, *extra, *constrained])
         tests = ["--group", "test", "--constraint", "requirements.txt"]

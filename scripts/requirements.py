@@ -49,8 +49,8 @@ def listed(file: str) -> list[str]:
 def dependencies(part: str) -> list[str]:
     """Return what a part, and the chassis in it, need to run."""
     chassis = project(CHASSIS)["project"]
-    database = chassis["optional-dependencies"]["database"] if part in SERVICES else []
-    return [*chassis["dependencies"], *database, *project(part)["project"]["dependencies"]]
+    service = chassis["optional-dependencies"]["service"] if part in SERVICES else []
+    return [*chassis["dependencies"], *service, *project(part)["project"]["dependencies"]]
 
 
 def test_group(part: str) -> list[str]:

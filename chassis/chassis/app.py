@@ -31,7 +31,10 @@ class Application(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document."""
-        return openapi.complete(super().openapi())
+        document = super().openapi()
+        if self.state.tokens is None:
+            openapi.leave_sign_in_out(document)
+        return openapi.complete(document)
 
 
 def make_app(
@@ -39,7 +42,7 @@ def make_app(
 ) -> FastAPI:
     """Return an application of these routers, whose tags have these descriptions.
 
-    Its lifespan sets `app.state.database`.
+    Its lifespan sets `app.state.database`, and `app.state.tokens` if the service knows callers.
     """
     log = AccessLog(part)
 
@@ -70,6 +73,7 @@ def make_app(
         telemetry=NO_TELEMETRY,
     )
     app.state.draining = False
+    app.state.tokens = None
     app.state.room = Room()
     app.state.access_log = log
     app.add_middleware(RequestMiddleware, collections=_collections(routers), log=log)

@@ -111,6 +111,7 @@ class AccessLog:
 def configure_logging(part: str, level: str = "info") -> None:
     """Send every logger's lines, those of uvicorn and Alembic included, through the formatter."""
     logging.basicConfig(level=level.upper(), handlers=[Handler(part)], force=True)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # one line per request otherwise
 
 
 def _line(part: str, moment: datetime, level: str, event: str, fields: dict[str, Any]) -> str:

@@ -112,6 +112,14 @@ def complete(document: Document) -> Document:
     return document
 
 
+def leave_sign_in_out(document: Document) -> None:
+    """Take the sign-in out of the document of a service that knows no callers."""
+    document.get("components", {}).pop("securitySchemes", None)
+    for item in document["paths"].values():
+        for operation in item.values():
+            operation.pop("security", None)
+
+
 def _errors(method: str, path: str, operation: Document) -> Iterator[int]:
     """Yield the errors that an operation declares, and those that follow from what it takes."""
     declared = [int(status) for status in operation["responses"] if status.isdigit()]

@@ -4,7 +4,7 @@ import re
 import sys
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, HttpUrl, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode
 
@@ -46,6 +46,22 @@ class PartSettings(BaseSettings, frozen=True, env_ignore_empty=True):
             for name, value in values.items()
             if not (name.endswith("port") and is_service_link(value))
         }
+
+
+class TokenSettings(PartSettings, frozen=True):
+    """The settings of a service that verifies tokens."""
+
+    token_issuer: str = "inkwell-platform"
+    token_audience: str = "inkwell"
+
+
+class CallerSettings(TokenSettings, frozen=True):
+    """The settings of a service whose callers have tokens of another service.
+
+    Without a URL of the keys that verify them it knows no callers.
+    """
+
+    keys_url: HttpUrl | None = None
 
 
 def load_settings(settings: type[S], part: str) -> S:

@@ -68,7 +68,7 @@ async def asking(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @asynccontextmanager
-async def _without_database(_app: FastAPI) -> AsyncIterator[None]:
+async def no_database(_app: FastAPI) -> AsyncIterator[None]:
     yield
 
 
@@ -76,7 +76,7 @@ def answer_of(router: APIRouter, method: str, path: str, **options: Any) -> http
     """Return the answer of an application that has these routes and no database."""
 
     async def ask() -> httpx.Response:
-        async with asking(make_app("sample", _without_database, router)) as client:
+        async with asking(make_app("sample", no_database, router)) as client:
             return await client.request(method, path, **options)
 
     return asyncio.run(ask())

@@ -27,8 +27,9 @@ from chassis.requests import NO_QUERY
 from chassis.routes import Route
 from chassis.schemas import Input, NoNul, Output, Page, RowId
 from chassis.server import serve
-from chassis.settings import PartSettings, load_settings
+from chassis.settings import CallerSettings, load_settings
 from chassis.sqlite import make_sqlite_engine
+from chassis.tokens import tokens_of_callers
 
 PART = "sample"
 READERS = 2
@@ -36,7 +37,7 @@ WRITERS = 1
 TEXT_LENGTH = 100_000
 
 
-class Settings(PartSettings, env_prefix="SAMPLE_"):
+class Settings(CallerSettings, env_prefix="SAMPLE_"):
     database_url: str
 
 
@@ -137,6 +138,7 @@ def lifespan_of(settings: Settings) -> Lifespan:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.database = make_database(settings)
+        app.state.tokens = tokens_of_callers(settings)
         try:
             if settings.database_url.startswith("sqlite"):
                 app.state.database.create_schema(Base.metadata)

@@ -1,26 +1,26 @@
 """The document: which header fields and problems each route's answers have."""
 
-from typing import Annotated, Any
+from typing import Any
 
 import httpx
 import pytest
 import sample
-from fastapi import APIRouter, Depends
-from fastapi.security import OAuth2PasswordBearer
+from fastapi import APIRouter
 
 from chassis.app import make_app
+from chassis.callers import SignedInId
 from chassis.openapi import problems
 from chassis.routes import Route
 from chassis_testing.fixtures import only
+from chassis_testing.keys import SigningKey
 
 pytestmark = only("sqlite")
 
-SIGNED_IN = Annotated[str, Depends(OAuth2PasswordBearer("/token"))]
 router = APIRouter(prefix="/x", tags=["x"], route_class=Route, responses=problems(403))
 
 
 @router.post("/secret", responses=problems(409))
-async def make_secret(_token: SIGNED_IN) -> str:
+async def make_secret(_caller_id: SignedInId) -> str:
     return "x"
 
 
@@ -33,6 +33,7 @@ def document() -> dict[str, Any]:
         router,
         tags={"x": "What is secret."},
     )
+    app.state.tokens = SigningKey().tokens
     app.openapi()
     return app.openapi()  # the second time as the first
 

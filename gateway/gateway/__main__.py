@@ -1,6 +1,5 @@
 """`python -m gateway` serves until a signal ends it, or says in one sentence why it cannot."""
 
-import logging
 import resource
 import sys
 from contextlib import ExitStack, suppress
@@ -27,7 +26,6 @@ def allow_many_files() -> None:
 def main(settings: Settings) -> None:
     """Serve until a signal arrives. The signals are caught before the ports are open."""
     configure_logging(PART, settings.log_level)
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # one line per request otherwise
     allow_many_files()
     app = create_app(settings)
     server = Server(app)

@@ -6,20 +6,18 @@ from pydantic import field_validator
 from sqlalchemy.exc import ArgumentError
 
 from chassis.postgresql import DRIVER, parse_url
-from chassis.settings import PartSettings
+from chassis.settings import TokenSettings
 from platform_service.keys import read_private_keys
 
 PART = "platform-service"
 
 
-class Settings(PartSettings, env_prefix="PLATFORM_"):
+class Settings(TokenSettings, env_prefix="PLATFORM_"):
     """Every variable is `PLATFORM_` and the name of a field in capitals."""
 
     database_url: str
     database_password_file: Path | None = None
     signing_key_file: Path | None = None
-    token_issuer: str = "inkwell-platform"
-    token_audience: str = "inkwell"
 
     @field_validator("database_url")
     @classmethod

@@ -13,25 +13,20 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from jwt.algorithms import OKPAlgorithm
-from pydantic import TypeAdapter
 
-from chassis.errors import UnauthorizedError
-from chassis.schemas import RowId
+from chassis.tokens import ALGORITHM, Tokens
 
 if TYPE_CHECKING:  # config.py imports read_private_keys
     from platform_service.config import Settings
 
 logger = logging.getLogger(__name__)
 
-ALGORITHM = "EdDSA"  # RFC 8037
 TOKEN_SECONDS = 15 * 60
-CLOCK_SECONDS = 10  # by which the clocks of replicas may differ
-ROW_ID = TypeAdapter[int](RowId)
 PEM_END = "-----END PRIVATE KEY-----"
 
 
 class KeySet:
-    """Signs with the first key and verifies with every key."""
+    """Signs with the first key. Every key verifies."""
 
     def __init__(self, settings: "Settings") -> None:
         self._issuer = settings.token_issuer
@@ -39,6 +34,7 @@ class KeySet:
         private_keys = _private_keys(settings.signing_key_file)
         self._signing_key = private_keys[0]
         self._public_keys = {_thumbprint(key): key for key in map(_public, private_keys)}
+        self.tokens = Tokens(self._issuer, self._audience, self._public_keys)
         self._signing_kid = _thumbprint(_public(self._signing_key))
 
     def sign(self, user_id: int) -> str:
@@ -53,24 +49,6 @@ class KeySet:
         }
         headers = {"kid": self._signing_kid}
         return jwt.encode(claims, self._signing_key, algorithm=ALGORITHM, headers=headers)
-
-    def verify(self, token: str) -> int:
-        """Return the id of the user whom the token names, or raise UnauthorizedError."""
-        try:
-            key = self._public_keys[jwt.get_unverified_header(token)["kid"]]
-            claims = jwt.decode(
-                token,
-                key,
-                algorithms=[ALGORITHM],
-                issuer=self._issuer,
-                audience=self._audience,
-                leeway=CLOCK_SECONDS,
-                # A new token must be valid here even if this clock is behind its signer's.
-                options={"require": ["exp", "sub"], "verify_iat": False},
-            )
-            return ROW_ID.validate_python(claims["sub"])
-        except (jwt.PyJWTError, KeyError, ValueError):
-            raise UnauthorizedError("The token is not valid, or not any more.") from None
 
     def jwks(self) -> dict[str, list[dict[str, Any]]]:
         """Return the public keys as a JWK Set (RFC 7517, section 5)."""

@@ -7,10 +7,11 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 
 from chassis.app import make_app
+from chassis.callers import refuse_caller_first
 from chassis.settings import load_settings
+from platform_service import crud
 from platform_service.config import PART, Settings
 from platform_service.database import make_database
-from platform_service.dependencies import refuse_caller_first
 from platform_service.keys import KeySet
 from platform_service.models import Base
 from platform_service.routers import articles, auth, users
@@ -28,6 +29,7 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.keys = KeySet(settings)
+        app.state.tokens = app.state.keys.tokens
         app.state.database = make_database(settings)
         try:
             if settings.database_url.startswith("sqlite"):  # PostgreSQL is migrated by a job
@@ -38,7 +40,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     routers = (articles.router, users.router, auth.router, auth.keys_router)
     app = make_app(PART, lifespan, *routers, tags=TAGS)
-    app.add_exception_handler(RequestValidationError, refuse_caller_first)
+    app.add_exception_handler(RequestValidationError, refuse_caller_first(crud.get_caller))
     return app
 
 

@@ -157,7 +157,7 @@ def test_a_clock_that_is_a_little_ahead_refuses_no_token_that_is_valid_elsewhere
 ) -> None:
     headers = {"Authorization": f"Bearer {forge(exp=int(time.time()) - 600)}"}
     assert_problem(client.get("/users/me", headers=headers), 401)
-    monkeypatch.setattr("platform_service.keys.CLOCK_SECONDS", 3600)
+    monkeypatch.setattr("chassis.tokens.CLOCK_SECONDS", 3600)
     assert client.get("/users/me", headers=headers).status_code == 200
 
 

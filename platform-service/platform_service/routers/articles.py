@@ -4,13 +4,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from chassis.callers import SIGN_IN_IS_OPTIONAL, CallerId, SignedInId
 from chassis.openapi import problems
 from chassis.pagination import Row, link_next_page
 from chassis.requests import NO_QUERY
 from chassis.routes import Route
 from platform_service import crud
 from platform_service.database import Db
-from platform_service.dependencies import SIGN_IN_IS_OPTIONAL, CallerId, SignedInId
 from platform_service.models import Article
 from platform_service.schemas import (
     ArticleCreate,

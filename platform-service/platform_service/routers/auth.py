@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy.orm import Session
 from starlette.exceptions import HTTPException
 
+from chassis.callers import CallerId
 from chassis.errors import DomainError, UnauthorizedError
 from chassis.openapi import problems
 from chassis.requests import NO_QUERY
@@ -16,7 +17,6 @@ from chassis.routes import Route
 from chassis.transactions import in_transaction
 from platform_service import crud
 from platform_service.database import Db, ReadOnlyDb
-from platform_service.dependencies import CallerId
 from platform_service.errors import WrongPasswordError
 from platform_service.keys import TOKEN_SECONDS
 from platform_service.models import User

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy.orm import Session
 
+from chassis.callers import CallerId, SignedInId
 from chassis.openapi import problems
 from chassis.pagination import Row, link_next_page
 from chassis.requests import NO_QUERY
@@ -13,7 +14,6 @@ from chassis.schemas import Page
 from chassis.transactions import in_transaction
 from platform_service import crud
 from platform_service.database import Db
-from platform_service.dependencies import CallerId, SignedInId
 from platform_service.models import User
 from platform_service.passwords import hash_password
 from platform_service.schemas import UserCreate, UserId, UserOut

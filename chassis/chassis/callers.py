@@ -1,0 +1,81 @@
+"""The caller of a request: the id that its token names, for the parameters of routes.
+
+`app.state.tokens` verifies the token. Where it is None, the service knows no callers and is open.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from fastapi import Depends, Request, Response
+from fastapi.security import OAuth2PasswordBearer
+from sqlalchemy.orm import Session
+
+from chassis.errors import NEEDS_TOKEN, UnauthorizedError
+from chassis.problems import invalid_request
+from chassis.routes import before_body
+from chassis.tokens import Tokens
+from chassis.transactions import in_transaction
+
+SCHEME = "OAuth2PasswordBearer"  # its name in the OpenAPI document
+
+# `openapi_extra` of a route that shows more to a caller who is signed in.
+SIGN_IN_IS_OPTIONAL: dict[str, Any] = {"security": [{}, {SCHEME: []}]}
+
+
+@before_body
+async def _get_caller_id(request: Request) -> int | None:
+    """Return the id of the caller, or None without a token. A token must be valid."""
+    tokens: Tokens | None = request.app.state.tokens
+    sent = [value for name, value in request.scope["headers"] if name == b"authorization"]
+    if tokens is None or not sent:
+        return None
+    if len(sent) > 1:
+        raise UnauthorizedError("There may be one Authorization field.")
+    scheme, _, token = sent[0].decode("latin-1").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise UnauthorizedError(NEEDS_TOKEN)
+    return await tokens.caller_id(token.strip())
+
+
+class _SignIn(OAuth2PasswordBearer):
+    """A dependency that insists on a caller, and says so in the OpenAPI document."""
+
+    async def __call__(self, request: Request) -> int:  # type: ignore[override] # no token
+        """Return the id of the caller. There must be a token."""
+        caller_id = await _get_caller_id(request)
+        if caller_id is None:
+            raise UnauthorizedError(NEEDS_TOKEN)
+        return caller_id
+
+
+class _SignInUnlessOpen(_SignIn):
+    """The same in a service that may know no callers."""
+
+    async def __call__(self, request: Request) -> int | None:  # type: ignore[override] # no token
+        """Return the id of the caller, or None in a service that knows none."""
+        return await super().__call__(request) if request.app.state.tokens else None
+
+
+_sign_in = _SignIn(tokenUrl="/auth/token", scheme_name=SCHEME)
+_sign_in_unless_open = _SignInUnlessOpen(tokenUrl="/auth/token", scheme_name=SCHEME)
+
+CallerId = Annotated[int | None, Depends(_get_caller_id)]
+SignedInId = Annotated[int, Depends(before_body(_sign_in))]
+WriterId = Annotated[int | None, Depends(before_body(_sign_in_unless_open))]
+
+
+def refuse_caller_first(
+    look_up: Callable[[Session, int], object],
+) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """Return a handler of RequestValidationError that looks the caller up before it answers.
+
+    So 401 comes before 400, 415 and 422. The look-up raises UnauthorizedError to refuse the caller.
+    """
+
+    async def handle(request: Request, error: Exception) -> Response:
+        caller_id = await _get_caller_id(request)
+        if caller_id is not None:
+            await in_transaction(request.app.state.database.readers(), look_up, caller_id)
+        return await invalid_request(request, error)
+
+    return handle

@@ -1,0 +1,414 @@
+"""Tokens: which ones are valid (RFC 7519, RFC 8725), and the keys that verify them."""
+
+import asyncio
+import base64
+import hmac
+import json
+import time
+from collections.abc import Coroutine, Iterator
+from contextlib import suppress
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+from starlette.exceptions import HTTPException
+
+from chassis import tokens
+from chassis.errors import UnauthorizedError
+from chassis.tokens import PublishedTokens, Tokens
+from chassis_testing.keys import AUDIENCE, ISSUER, KeyServer, SigningKey, ok, publishing
+from chassis_testing.problem import CANARY
+
+KEY = SigningKey()
+ANOTHER = SigningKey()  # of the same id
+MAX_ID = 2**63 - 1
+GONE = "http://127.0.0.1:9/jwks.json"
+
+
+def base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def encoded(value: object) -> str:
+    return base64url(json.dumps(value).encode())
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    return claims
+
+
+def signed_with_the_public_key() -> str:
+    """Make the token of RFC 8725, section 2.1: HS256 with a secret that anyone can fetch."""
+    signed = f"{encoded({'alg': 'HS256', 'kid': KEY.kid})}.{encoded(claims_of(KEY.token()))}"
+    secret = KEY.private.public_key().public_bytes_raw()
+    return f"{signed}.{base64url(hmac.digest(secret, signed.encode(), 'sha256'))}"
+
+
+def replaced(**parts: str) -> str:
+    """Return a good token with other parts."""
+    names = ("header", "claims", "signature")
+    good = dict(zip(names, KEY.token().split("."), strict=True))
+    return ".".join((good | parts).values())
+
+
+WRONG_CLAIMS: dict[str, list[Any]] = {
+    "exp": [1, None, "soon", [], 10**400, -1],
+    "iss": ["somebody else", None, ""],
+    "aud": ["something else", None, [], ""],
+    "sub": [None, "ann", "0", "-1", " 1", "1.0", "+1", "01", "\u0661", "1_0", "", str(2**63)],
+}
+HEADER = {"alg": "EdDSA", "kid": KEY.kid}
+BAD: dict[str, str] = {
+    **{
+        f"{claim} {str(value)[:20]!r}": KEY.token(**{claim: value})
+        for claim, values in WRONG_CLAIMS.items()
+        for value in values
+    },
+    "sub of 5000 digits": KEY.token(sub="9" * 5000),
+    "sub 1": replaced(claims=encoded(claims_of(KEY.token()) | {"sub": 1})),
+    "not valid yet": KEY.token(nbf=2**40),
+    "signed by another key": ANOTHER.token(),
+    "signed by another key that it brings along": ANOTHER.token({"jwk": ANOTHER.jwk}),
+    "signed by another key that it names": ANOTHER.token({"jku": "https://example.com/keys"}),
+    "critical": KEY.token({"crit": ["exp"]}),
+    "critical and unknown": KEY.token({"crit": ["x"], "x": 1}),
+    "critical and no list": KEY.token({"crit": "b64"}),
+    "unsigned": jwt.encode(claims_of(KEY.token()), "", "none", headers={"kid": KEY.kid}),
+    "signed with the public key": signed_with_the_public_key(),
+    "no signature": replaced(signature=""),
+    "another caller": replaced(claims=encoded(claims_of(KEY.token()) | {"sub": "2"})),
+    "another algorithm": replaced(header=encoded(HEADER | {"alg": "none"}), signature=""),
+    "an algorithm that is a list": replaced(header=encoded(HEADER | {"alg": ["EdDSA"]})),
+    "no key id": replaced(header=encoded({"alg": "EdDSA"})),
+    "an unknown key id": KEY.token({"kid": "another"}),
+    "a key id that is a path": KEY.token({"kid": "../../etc/passwd"}),
+    "an empty key id": KEY.token({"kid": ""}),
+    "a key id that is a list": replaced(header=encoded(HEADER | {"kid": [1]})),
+    "a key id that is a number": replaced(header=encoded(HEADER | {"kid": 1})),
+    "a header that is no object": replaced(header=encoded([])),
+    "claims that are no object": replaced(claims=encoded([])),
+    "a header of 20,000 brackets": replaced(header=base64url(b"[" * 20_000)),
+    "cut off": KEY.token()[:-4],
+    "nothing": "",
+    "dots": "..",
+    "text": CANARY,
+    "not ASCII": "\xe9.\xe9.\xe9",
+    "twice": f"{KEY.token()} {KEY.token()}",
+    "very long": "x" * 30_000,
+}
+
+
+def caller_of(token: str, verifier: Tokens = KEY.tokens) -> int:
+    return asyncio.run(verifier.caller_id(token))
+
+
+@pytest.mark.parametrize("caller_id", [1, 7, MAX_ID])
+def test_a_good_token_names_the_caller(caller_id: int) -> None:
+    assert caller_of(KEY.token(sub=str(caller_id))) == caller_id
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_a_bad_token_is_refused_and_not_echoed(bad: str) -> None:
+    with pytest.raises(UnauthorizedError) as refusal:
+        caller_of(BAD[bad])
+    assert str(refusal.value) == tokens.NOT_VALID
+
+
+@pytest.mark.parametrize("iat", [None, 2**40])
+def test_the_time_of_issue_is_not_judged(iat: object) -> None:
+    assert caller_of(KEY.token(iat=iat)) == 1
+
+
+def test_a_token_may_have_several_audiences() -> None:
+    assert caller_of(KEY.token(aud=["something", AUDIENCE])) == 1
+
+
+def test_a_token_that_was_verified_is_refused_once_it_has_expired(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = time.time
+    verifier, token = KEY.tokens, KEY.token(exp=int(now()) + 900)
+    caller_of(token, verifier)
+    monkeypatch.setattr(time, "time", lambda: now() + 900)  # the clocks may differ a little
+    caller_of(token, verifier)
+    monkeypatch.setattr(time, "time", lambda: now() + 900 + tokens.CLOCK_SECONDS)
+    with pytest.raises(UnauthorizedError):
+        caller_of(token, verifier)
+
+
+def test_a_signature_is_verified_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    verifier, token = KEY.tokens, KEY.token()
+    caller_of(token, verifier)
+    monkeypatch.setattr(jwt, "decode", None)
+    assert caller_of(token, verifier) == 1
+
+
+@pytest.fixture
+def key_server() -> Iterator[KeyServer]:
+    with publishing() as running:
+        yield running
+
+
+@pytest.fixture
+def published(key_server: KeyServer) -> PublishedTokens:
+    return PublishedTokens(ISSUER, AUDIENCE, key_server.url)
+
+
+@pytest.fixture
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let two fetches follow each other at once."""
+    monkeypatch.setattr(tokens, "FETCH_INTERVAL", 0.0)
+
+
+Verify = Coroutine[Any, Any, int]
+
+
+async def refusal(verifying: Verify) -> str:
+    with pytest.raises(UnauthorizedError) as error:
+        await verifying
+    return str(error.value)
+
+
+def test_a_token_with_a_known_key_is_verified_without_suspending(
+    key_server: KeyServer, published: PublishedTokens
+) -> None:
+    async def story() -> None:
+        await published.caller_id(key_server.keys[0].token())
+        again = published.caller_id(key_server.keys[0].token(sub="2"))
+        with pytest.raises(StopIteration):
+            again.send(None)
+
+    asyncio.run(story())
+    assert key_server.fetches == 1
+
+
+@pytest.mark.usefixtures("eager")
+def test_a_new_key_is_fetched_when_a_token_names_it(
+    key_server: KeyServer, published: PublishedTokens
+) -> None:
+    async def story() -> None:
+        await published.caller_id(key_server.keys[0].token())
+        key_server.keys.append(SigningKey("second"))
+        assert await published.caller_id(key_server.keys[1].token(sub="2")) == 2
+        assert await published.caller_id(key_server.keys[0].token(sub="3")) == 3
+
+    asyncio.run(story())
+    assert key_server.fetches == 2
+
+
+@pytest.mark.usefixtures("eager")
+def test_tokens_with_made_up_key_ids_share_a_fetch(
+    key_server: KeyServer, published: PublishedTokens
+) -> None:
+    async def flood() -> None:
+        made_up = [SigningKey(f"kid-{number}").token() for number in range(30)]
+        refusals = await asyncio.gather(*map(published.caller_id, made_up), return_exceptions=True)
+        assert all(isinstance(refusal, UnauthorizedError) for refusal in refusals)
+
+    async def story() -> None:
+        await flood()
+        await flood()
+
+    asyncio.run(story())
+    assert key_server.fetches == 2
+
+
+def test_two_fetches_have_an_interval_between_them(
+    key_server: KeyServer, published: PublishedTokens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "FETCH_INTERVAL", 600.0)
+
+    async def story() -> None:
+        await published.caller_id(key_server.keys[0].token())
+        waiting = asyncio.create_task(published.caller_id(SigningKey("unknown").token()))
+        await asyncio.wait([waiting], timeout=0.2)
+        assert not waiting.done()
+        assert await published.caller_id(key_server.keys[0].token(sub="2")) == 2
+        waiting.cancel()
+
+    asyncio.run(story())
+    assert key_server.fetches == 1
+
+
+@pytest.mark.usefixtures("eager")
+def test_keys_are_kept_through_an_outage(key_server: KeyServer, published: PublishedTokens) -> None:
+    async def story() -> None:
+        good = key_server.keys[0]
+        await published.caller_id(good.token())
+        published._url = GONE
+        await published.caller_id(good.token(sub="2"))
+        await refusal(published.caller_id(SigningKey("unknown").token()))
+        await published.caller_id(good.token(sub="3"))
+
+    asyncio.run(story())
+
+
+@pytest.mark.usefixtures("eager")
+def test_before_the_first_keys_a_token_is_503(
+    key_server: KeyServer, published: PublishedTokens
+) -> None:
+    published._url = GONE
+
+    async def story() -> None:
+        with pytest.raises(HTTPException) as error:
+            await published.caller_id(key_server.keys[0].token())
+        assert error.value.status_code == 503
+        assert error.value.headers == {"Retry-After": "1"}
+        await refusal(published.caller_id(CANARY))  # no key could make a token of it
+        published._url = key_server.url
+        assert await published.caller_id(key_server.keys[0].token()) == 1
+
+    asyncio.run(story())
+
+
+def jwks(*keys: object) -> bytes:
+    return ok(json.dumps({"keys": keys}).encode())
+
+
+PRIVATE_RSA = rsa.generate_private_key(65537, 2048)
+RSA = RSAAlgorithm.to_jwk(PRIVATE_RSA.public_key(), as_dict=True) | {"kid": "first"}
+EC = ECAlgorithm.to_jwk(ec.generate_private_key(ec.SECP256R1()).public_key(), as_dict=True)
+ED448 = OKPAlgorithm.to_jwk(ed448.Ed448PrivateKey.generate().public_key(), as_dict=True)
+SECRET = {"kty": "oct", "k": base64url(b"secret" * 8), "kid": "first"}
+PRIVATE = OKPAlgorithm.to_jwk(KEY.private, as_dict=True) | {"kid": "first"}
+REDIRECT = b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n"
+WITHOUT_KEYS = {
+    "garbage": b"garbage\r\n\r\n",
+    "nothing": b"",
+    "a wrong chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "less than announced": b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}",
+    "a redirection": REDIRECT,
+    "503": b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n",
+    "404 with keys": jwks(KEY.jwk).replace(b"200 OK", b"404 Not Found"),
+    "204": b"HTTP/1.1 204 No Content\r\n\r\n",
+    **{text[:9]: ok(text.encode()) for text in ("{}", "[]", "null", "nonsense", "[" * 50_000)},
+    "not UTF-8": ok(b"\xff\xfe"),
+    "compressed": ok(b"\x1f\x8b\x08", b"Content-Encoding: gzip"),
+    "huge": ok(b'{"keys":[' + b" " * tokens.MAX_KEY_SET + jwks(KEY.jwk)[-140:]),
+    "no list": jwks(*[])[:-4] + b"3}  ",
+    "no keys": jwks(),
+    "a key that is a number": jwks(3),
+    "a key of lists": jwks({"kty": ["x"], "crv": ["x"]}),
+    "a key without its value": jwks({"kty": "OKP", "crv": "Ed25519", "kid": "first"}),
+    "a value that is too short": jwks(KEY.jwk | {"x": "AAAA"}),
+    "a key without an id": jwks({n: v for n, v in KEY.jwk.items() if n != "kid"}),
+    "an id that is a list": jwks(KEY.jwk | {"kid": ["first"]}),
+    "a key to encrypt": jwks(KEY.jwk | {"use": "enc"}),
+    "a key of another algorithm": jwks(KEY.jwk | {"alg": "ES256"}),
+    "an algorithm that is a list": jwks(KEY.jwk | {"alg": ["EdDSA"]}),
+    "other key types": jwks(RSA, EC | {"kid": "first"}, ED448 | {"kid": "first"}, SECRET, PRIVATE),
+}
+
+
+@pytest.mark.parametrize("bad", WITHOUT_KEYS)
+@pytest.mark.usefixtures("eager")
+def test_an_answer_without_keys_changes_nothing(
+    key_server: KeyServer, published: PublishedTokens, bad: str
+) -> None:
+    key_server.keys = [KEY]
+
+    async def story() -> None:
+        key_server.answer = WITHOUT_KEYS[bad]
+        with pytest.raises(HTTPException, match="503"):
+            await published.caller_id(KEY.token())
+        key_server.answer = None
+        await published.caller_id(KEY.token())
+        key_server.answer = WITHOUT_KEYS[bad]
+        await refusal(published.caller_id(SigningKey("unknown").token()))
+        await published.caller_id(KEY.token(sub="2"))
+
+    asyncio.run(story())
+    assert key_server.fetches == 3
+
+
+@pytest.mark.usefixtures("eager")
+def test_a_key_of_another_type_verifies_nothing_beside_a_good_one(
+    key_server: KeyServer, published: PublishedTokens
+) -> None:
+    key_server.answer = jwks(RSA | {"kid": "rsa"}, SECRET | {"kid": "secret"}, 3, KEY.jwk)
+    claims = claims_of(KEY.token())
+    rs256 = jwt.encode(claims, PRIVATE_RSA, "RS256", headers={"kid": "rsa"})
+    hs256 = jwt.encode(claims, b"secret" * 8, "HS256", headers={"kid": "secret"})
+
+    async def story() -> None:
+        assert await published.caller_id(KEY.token()) == 1
+        await refusal(published.caller_id(rs256))
+        await refusal(published.caller_id(hs256))
+
+    asyncio.run(story())
+
+
+def test_of_200_keys_each_verifies(key_server: KeyServer, published: PublishedTokens) -> None:
+    key_server.keys = [SigningKey(f"key-{number}") for number in range(200)]
+
+    async def story() -> None:
+        for key in key_server.keys:
+            assert await published.caller_id(key.token()) == 1
+
+    asyncio.run(story())
+    assert key_server.fetches == 1
+
+
+def test_keys_that_do_not_come_are_not_waited_for(
+    published: PublishedTokens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "FETCH_SECONDS", 0.2)
+
+    async def story() -> None:
+        gone = asyncio.Event()
+
+        async def drip(_reader: object, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            with suppress(ConnectionError):
+                while True:
+                    writer.write(b"1\r\n \r\n")
+                    await writer.drain()
+                    await asyncio.sleep(0.05)
+            writer.close()
+            gone.set()
+
+        async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            published._url = f"http://127.0.0.1:{port}/"
+            with pytest.raises(HTTPException, match="503"):
+                await published.caller_id(KEY.token())
+            await gone.wait()
+
+    asyncio.run(story())
+
+
+@pytest.mark.usefixtures("eager")
+def test_a_withdrawn_key_verifies_nothing_once_the_keys_are_old(
+    key_server: KeyServer, published: PublishedTokens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story() -> None:
+        token = key_server.keys[0].token()
+        await published.caller_id(token)
+        key_server.keys = [SigningKey("second")]
+        assert await published.caller_id(token) == 1
+        monkeypatch.setattr(tokens, "KEYS_MAX_AGE", 0.0)
+        assert await published.caller_id(token) == 1  # the fetch begins in the background
+        assert published._refresh
+        await published._refresh
+        await refusal(published.caller_id(token))
+
+    asyncio.run(story())
+
+
+def test_a_client_that_leaves_does_not_cancel_the_shared_fetch(
+    key_server: KeyServer, published: PublishedTokens
+) -> None:
+    async def story() -> None:
+        token = key_server.keys[0].token()
+        leaving = asyncio.create_task(published.caller_id(token))
+        staying = asyncio.create_task(published.caller_id(token))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        assert await staying == 1
+        assert leaving.cancelled()
+
+    asyncio.run(story())
+    assert key_server.fetches == 1

@@ -9,6 +9,7 @@ from typing import TypeVar
 from fastapi import Request
 from starlette.exceptions import HTTPException
 
+from chassis.addresses import counted_as
 from chassis.schemas import MAX_VALUES
 
 T = TypeVar("T")
@@ -45,7 +46,7 @@ class Room:
         size = int(request.headers.get("content-length", BODY_LIMIT))
         if size > BODY_LIMIT:
             raise HTTPException(413, TOO_LARGE)
-        client = request.client.host if request.client else ""
+        client = counted_as(request.client.host if request.client else "")
         try:
             async with asyncio.timeout(PATIENCE):
                 while self._held.get(client, 0) + size > self._free:

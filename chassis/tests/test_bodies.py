@@ -173,11 +173,11 @@ def test_bodies_of_one_client_leave_room_for_others(monkeypatch: pytest.MonkeyPa
     async def fill() -> Room:
         room = Room(8 * BODY_LIMIT)
         async with AsyncExitStack() as stack:
-            for client, count in [("ann", 4), ("bob", 2), ("eve", 1)]:
-                for _ in range(count):
-                    await enter(room, client, stack)
+            for client, count in [("192.0.2.1", 4), ("2001:db8::", 2), ("192.0.2.2", 1)]:
+                for number in range(count):  # addresses of one /64 are one client
+                    await enter(room, client + f"{number}" * (":" in client), stack)
                 with pytest.raises(HTTPException, match="503"):
-                    await enter(room, client, stack)
+                    await enter(room, client + "f" * (":" in client), stack)
         return room
 
     room = asyncio.run(fill())

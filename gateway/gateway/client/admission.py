@@ -2,8 +2,8 @@
 
 from collections import Counter
 
+from chassis.addresses import counted_as
 from gateway.problems import RETRY_SOON, Problem
-from gateway.proxy.rate_limits import counted_as
 from gateway.routes import ClientLimits
 
 ROOM = 2  # times a limit of connections: those beyond the limit are told why, any more are closed

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.types import Receive, Scope, Send
 
 from chassis import logs
+from chassis.addresses import counted_as
 from gateway.client.fault import fault_of
 from gateway.http1 import METHODS, SAFE, Headers, field_lines, values
 from gateway.problems import RETRY_SOON, Problem
@@ -15,7 +16,6 @@ from gateway.proxy import headers
 from gateway.proxy.answer import Answer
 from gateway.proxy.body import RequestBody
 from gateway.proxy.paths import is_unsafe
-from gateway.proxy.rate_limits import counted_as
 from gateway.proxy.timeline import Timeline
 from gateway.routes import HEALTH, MAX_BODY, Route
 from gateway.upstream.connection import BROKEN, DONE, Lost, MovedOn, UpstreamConnection

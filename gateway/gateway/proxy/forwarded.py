@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from itertools import takewhile
 from typing import NamedTuple
 
 from gateway.http1 import Header, Headers, values
@@ -51,7 +52,8 @@ class Origin(NamedTuple):
 def origin(headers: Headers, peer: str, scheme: str, networks: Networks) -> Origin:
     """Return the origin of a request. The networks are those of trusted proxies.
 
-    The fields of a trusted proxy are extended, those of anyone else replaced.
+    The fields of a trusted proxy are extended, those of anyone else replaced. X-Forwarded-For
+    begins with the client: an upstream that takes its first address takes none that was invented.
     """
     sent: tuple[tuple[bytes, ...], ...] = ((),) * len(NAMES)
     if networks and is_trusted(peer, networks):
@@ -80,16 +82,19 @@ def _origin(
 ) -> Origin:
     addresses, protos, hosts, elements, real_ips = sent
     peer = str(_address(peer) or peer)
-    chain = [Hop(node) for node in _members(addresses)]
+    nodes = _members(addresses)
+    chain = [Hop(node) for node in nodes]
     farthest = _farthest([hop for field in elements for hop in _hops(field)], networks)
     clients = {_client(_farthest(chain, networks), networks), _client(farthest, networks)} - {""}
     if is_disputed := len(clients) > 1:
-        addresses, elements, farthest = (), (), Hop()  # the client itself may have sent one of them
+        elements, farthest = (), Hop()  # the client itself may have sent one of them
     client = peer if is_disputed else "".join(clients - {UNKNOWN}) or peer
     proto = _agreed(scheme, farthest.proto, *_members(protos)[-1:]).lower()
     outer = _agreed(host.decode("latin-1"), farthest.host, *_members(hosts)[-1:])
+    proxies = [*takewhile(lambda node: is_trusted(node, networks), reversed(nodes))][::-1]
+    path = [peer] if client == peer else [client, *proxies, peer]
     fields = [
-        (b"x-forwarded-for", b", ".join(filter(None, (*addresses, peer.encode())))),
+        (b"x-forwarded-for", ", ".join(path).encode("latin-1")),
         (b"x-forwarded-proto", (proto if proto in SCHEMES else scheme).encode()),
         (b"x-forwarded-host", outer.encode("latin-1")),
         (b"forwarded", b", ".join(filter(None, (*elements, _element(peer, host, scheme))))),

@@ -8,8 +8,6 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from functools import lru_cache
-from ipaddress import AddressValueError, IPv6Address, IPv6Network
 from math import ceil
 from urllib.parse import unquote
 
@@ -18,6 +16,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from chassis.addresses import counted_as
 from gateway.config import Settings
 from gateway.http1 import Headers
 from gateway.problems import Problem
@@ -170,16 +169,6 @@ def _judge(rule: RateLimitRule, count: int, seconds_left: float) -> Headers:
         detail = "There were too many requests; try again later."
         raise Problem(429, detail, *fields, (b"retry-after", b"%d" % reset))
     return fields
-
-
-@lru_cache(maxsize=10_000)
-def counted_as(client: str) -> str:
-    """Return the address that a client is counted under: of IPv6 its /64 or its IPv4 address."""
-    try:
-        address = IPv6Address(client)
-    except AddressValueError:
-        return client
-    return str(address.ipv4_mapped or IPv6Network((int(address), 64), strict=False))
 
 
 def _plain(path: str) -> str:

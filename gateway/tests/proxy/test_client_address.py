@@ -17,7 +17,7 @@ WALKS = [
         "10.0.0.1",
         [b"7.7.7.7, 6.6.6.6"],
         "6.6.6.6",
-        "7.7.7.7, 6.6.6.6, 10.0.0.1",
+        "6.6.6.6, 10.0.0.1",
     ),
     (
         "several proxies",
@@ -26,34 +26,34 @@ WALKS = [
         "6.6.6.6",
         "6.6.6.6, 10.0.0.3, 10.0.0.2, 10.0.0.1",
     ),
-    ("nothing but proxies", "10.0.0.1", [b"10.0.0.2"], "10.0.0.1", "10.0.0.2, 10.0.0.1"),
+    ("nothing but proxies", "10.0.0.1", [b"10.0.0.2"], "10.0.0.1", "10.0.0.1"),
     ("a proxy that says nothing", "10.0.0.1", [], "10.0.0.1", "10.0.0.1"),
-    ("a word that is no address", "10.0.0.1", [b"unknown"], "10.0.0.1", "unknown, 10.0.0.1"),
+    ("a word that is no address", "10.0.0.1", [b"unknown"], "10.0.0.1", "10.0.0.1"),
     (
         "no address behind an address",
         "10.0.0.1",
         [b"6.6.6.6, x"],
         "10.0.0.1",
-        "6.6.6.6, x, 10.0.0.1",
+        "10.0.0.1",
     ),
-    ("IPv6", "::1", [b"2001:DB8::0:1"], "2001:db8::1", "2001:DB8::0:1, ::1"),
+    ("IPv6", "::1", [b"2001:DB8::0:1"], "2001:db8::1", "2001:db8::1, ::1"),
     ("no address at all, as of a unix socket", "", [b"6.6.6.6"], "", ""),
     (
         "an address with a port",
         "10.0.0.1",
         [b"6.6.6.6:50000"],
         "6.6.6.6",
-        "6.6.6.6:50000, 10.0.0.1",
+        "6.6.6.6, 10.0.0.1",
     ),
-    ("IPv6 in brackets", "::1", [b"[2001:db8::2]"], "2001:db8::2", "[2001:db8::2], ::1"),
+    ("IPv6 in brackets", "::1", [b"[2001:db8::2]"], "2001:db8::2", "2001:db8::2, ::1"),
     (
         "IPv6 with a port",
         "::1",
         [b"[2001:db8::2]:50000"],
         "2001:db8::2",
-        "[2001:db8::2]:50000, ::1",
+        "2001:db8::2, ::1",
     ),
-    ("IPv4 in IPv6", "::1", [b"::ffff:6.6.6.6"], "6.6.6.6", "::ffff:6.6.6.6, ::1"),
+    ("IPv4 in IPv6", "::1", [b"::ffff:6.6.6.6"], "6.6.6.6", "6.6.6.6, ::1"),
     (
         "a proxy at a socket for both",
         "::ffff:10.0.0.1",
@@ -69,8 +69,8 @@ WALKS = [
         "6.6.6.6",
         "6.6.6.6, 10.0.0.2:99, 10.0.0.1",
     ),
-    ("a port that is none", "10.0.0.1", [b"6.6.6.6:x"], "10.0.0.1", "6.6.6.6:x, 10.0.0.1"),
-    ("an empty member", "10.0.0.1", [b"6.6.6.6, ", b""], "6.6.6.6", "6.6.6.6, , 10.0.0.1"),
+    ("a port that is none", "10.0.0.1", [b"6.6.6.6:x"], "10.0.0.1", "10.0.0.1"),
+    ("an empty member", "10.0.0.1", [b"6.6.6.6, ", b""], "6.6.6.6", "6.6.6.6, 10.0.0.1"),
 ]
 
 
@@ -149,7 +149,7 @@ def test_fields_that_name_different_clients_are_not_believed(
         assert told[b"x-forwarded-for"] == b"10.0.0.1"
         assert told[b"forwarded"] == b"for=10.0.0.1;proto=http"
     else:
-        assert told[b"x-forwarded-for"].startswith(x_forwarded_for)
+        assert told[b"x-forwarded-for"].startswith(b"6.6.6.6, 10.0.0.")
         assert told[b"forwarded"].startswith(forwarded)
 
 

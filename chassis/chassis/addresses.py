@@ -1,0 +1,14 @@
+"""Addresses of clients, as limits count them."""
+
+from functools import lru_cache
+from ipaddress import AddressValueError, IPv6Address, IPv6Network
+
+
+@lru_cache(maxsize=10_000)
+def counted_as(client: str) -> str:
+    """Return the address that a client is counted under: of IPv6 its /64 or its IPv4 address."""
+    try:
+        address = IPv6Address(client)
+    except AddressValueError:
+        return client
+    return str(address.ipv4_mapped or IPv6Network((int(address), 64), strict=False))

@@ -3,7 +3,7 @@
 import socket
 
 import pytest
-from support.gateway import Pair
+from support.gateway import Pair, Start
 from support.upstream import RawUpstream, send_and_close
 from support.waiting import eventually
 from support.wire import OK, read_body, read_head, upload
@@ -100,11 +100,12 @@ def test_a_body_that_is_not_whole_when_it_is_sent_is_not_repeated(pair: Pair) ->
     assert len(raw.requests) == 1
 
 
-def test_a_request_is_repeated_only_once(pair: Pair) -> None:
-    gateway, raw = pair
-    raw.script = send_and_close(b"")
-    assert gateway.get("/users").status == 502
-    assert len(raw.requests) == 2
+def test_a_request_is_repeated_only_once(gateway: Start, upstream: RawUpstream) -> None:
+    running = gateway(upstream.url)
+    upstream.script = send_and_close(b"")
+    assert running.get("/users").status == 502
+    assert len(upstream.requests) == 2
+    assert running.metric("gateway_retries_total", upstream="platform-service") == 1
 
 
 def test_a_request_is_not_repeated_once_its_response_has_begun(pair: Pair) -> None:

@@ -77,6 +77,7 @@ def test_every_replica_is_asked_before_a_request_fails(
     raws[0].close()
     raws[1].close()
     assert running.get("/posts", method="POST", body=b"x").status == 200
+    assert running.metric("gateway_retries_total", upstream="blog-service") is None
 
 
 def test_a_replica_that_does_not_listen_yet_gets_no_request(gateway: Start, replicas: Any) -> None:

@@ -5,17 +5,26 @@ It also keeps a reserve of disk space beside the file.
 
 from pathlib import Path
 
-from sqlalchemy import make_url
+from sqlalchemy import make_url, update
 
 import chassis.signals  # noqa: F401 - first, for the time of the other imports
 from blog_service.config import PART, Settings
 from blog_service.database import make_database
-from blog_service.models import Base
-from chassis.migrations import migrate
+from blog_service.models import Base, Post
+from chassis.database import Database
+from chassis.migrations import fill, migrate
 from chassis.reserve import keep_reserve
 from chassis.settings import load_settings
 
+
+def fill_times(database: Database) -> None:
+    """Set when posts were published that a release before 1.3 wrote, or still writes."""
+    missing = update(Post).where(Post.published, Post.published_at.is_(None))
+    times = {Post.published_at: Post.created_at, Post.version: Post.version + 1}
+    fill(database, Post.id, missing.values(times))
+
+
 if __name__ == "__main__":
     settings = load_settings(Settings, PART)
-    migrate(PART, lambda: make_database(settings.database_url), Base.metadata)
+    migrate(PART, lambda: make_database(settings.database_url), Base.metadata, fill_times)
     keep_reserve(Path(str(make_url(settings.database_url).database)).parent)

@@ -3,9 +3,9 @@
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, validates
 
-from chassis.models import NAMING_CONVENTION, UtcDateTime
+from chassis.models import NAMING_CONVENTION, UtcDateTime, Versioned
 
 TITLE_LENGTH = 200
 BODY_LENGTH = 100_000
@@ -17,7 +17,7 @@ class Base(DeclarativeBase):
     metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
 
 
-class Post(Base):
+class Post(Versioned, Base):
     """A blog post."""
 
     __tablename__ = "posts"
@@ -32,4 +32,15 @@ class Post(Base):
     title: Mapped[str] = mapped_column(sa.String(TITLE_LENGTH))
     body: Mapped[str | None] = mapped_column(sa.Text)
     published: Mapped[bool] = mapped_column(server_default=sa.false())
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=sa.func.now())
+    # The id that the author's token names. Null: nobody's.
+    author_id: Mapped[int | None] = mapped_column(sa.BigInteger)
+    # So marked, what the expression below sets comes back with the INSERT.
+    published_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, server_default=sa.FetchedValue()
+    )
+
+    @validates("published")
+    def _set_published_at(self, _field: str, published: bool) -> bool:
+        if published and self.published_at is None:
+            self.published_at = sa.func.now()
+        return published

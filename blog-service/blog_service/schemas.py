@@ -45,10 +45,22 @@ class PostUpdate(Input):
 class PostOut(Output):
     """A post as clients see it."""
 
-    model_config = example({"id": 1, **EXAMPLE, "created_at": "2026-11-28T09:30:00Z"})
+    model_config = example(
+        {
+            "id": 1,
+            **EXAMPLE,
+            "author_id": 1,
+            "created_at": "2026-11-28T09:30:00Z",
+            "updated_at": "2026-11-28T10:15:00Z",
+            "published_at": "2026-11-28T10:00:00Z",
+        }
+    )
 
     id: int
     title: str
     body: str | None
     published: bool
+    author_id: int | None
     created_at: datetime
+    updated_at: datetime
+    published_at: datetime | None

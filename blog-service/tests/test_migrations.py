@@ -5,12 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from conftest import BLOG
 from sqlalchemy import URL
 
+from blog_service.migrate import fill_times
 from blog_service.models import Base
 from chassis.database import Database
 from chassis_testing import schema
+from chassis_testing.changes import assert_changed
+from chassis_testing.fixtures import Sql
 from chassis_testing.later import expand
 from chassis_testing.running import finish
 from chassis_testing.service import rendered
@@ -42,9 +46,25 @@ def test_this_code_works_on_the_schema_of_a_later_release(
     post = write_post(body="Some text")
     path = f"/posts/{post['id']}"
     changed = client.patch(path, json={"published": True}).json()
-    assert changed == post | {"published": True}
+    assert_changed(changed, post, {"published": True})
     assert client.get(path).json() == changed
     assert client.get("/posts/?count=true").json() == [changed]
     assert client.delete(path).status_code == 204
     assert client.get("/posts/").json() == []
     assert client.get("/readyz").status_code == 200
+
+
+def test_the_job_sets_when_something_was_published_by_a_release_that_did_not_say(
+    database: Database,
+    sql: Sql,
+    monkeypatch: pytest.MonkeyPatch,
+    write_post: Callable[..., dict[str, Any]],
+) -> None:
+    monkeypatch.setattr("chassis.migrations.ROWS", 2)
+    for published in (*[True] * 5, False):
+        write_post(published=published)
+    sql("UPDATE posts SET published_at = NULL, version = 3")
+    for _ in range(2):
+        fill_times(database)
+    rows = sql("SELECT published_at = created_at AS is_set, version FROM posts ORDER BY id")
+    assert [(row.is_set, row.version) for row in rows] == [*[(True, 4)] * 5, (None, 3)]

@@ -8,10 +8,13 @@ import httpx
 import pytest
 
 from chassis_testing import hostile
+from chassis_testing.changes import assert_changed
 from chassis_testing.hostile import short
 from chassis_testing.problem import assert_problem, assert_refused
 
 Write = Callable[..., dict[str, Any]]
+SHOWN = ["id", "title", "body", "published", "author_id"]
+SHOWN += ["created_at", "updated_at", "published_at"]
 LONGEST = {"title": "é" * 200, "body": "𝄞" * 100_000, "published": True}
 
 
@@ -19,7 +22,7 @@ def test_a_post_needs_only_a_title(client: httpx.Client) -> None:
     answer = client.post("/posts/", json={"title": "Hello"})
     post = answer.json()
     assert answer.status_code == 201
-    assert list(post) == ["id", "title", "body", "published", "created_at"]
+    assert list(post) == SHOWN
     assert (post["title"], post["body"], post["published"]) == ("Hello", None, False)
     assert answer.headers["Location"] == f"/posts/{post['id']}"
 
@@ -53,8 +56,9 @@ def test_only_the_fields_that_are_sent_change(
 ) -> None:
     post, other = write_post(body="Old"), write_post(body="Other")
     answer = client.patch(f"/posts/{post['id']}", json=changes)
-    assert (answer.status_code, answer.json()) == (200, post | changes)
-    assert client.get(f"/posts/{post['id']}").json() == post | changes
+    assert answer.status_code == 200
+    assert_changed(answer.json(), post, changes)
+    assert client.get(f"/posts/{post['id']}").json() == answer.json()
     assert client.get(f"/posts/{other['id']}").json() == other
 
 
@@ -82,12 +86,24 @@ def test_lists_are_arrays_by_id_with_whole_posts(client: httpx.Client, write_pos
     assert client.get("/posts/").json() == posts
 
 
+def test_the_first_publication_is_kept(client: httpx.Client, write_post: Write) -> None:
+    path = f"/posts/{write_post()['id']}"
+    assert client.get(path).json()["published_at"] is None
+    first = client.patch(path, json={"published": True}).json()
+    assert first["created_at"] <= first["published_at"] == first["updated_at"]
+    withdrawn = client.patch(path, json={"published": False}).json()
+    again = client.patch(path, json={"published": True}).json()
+    assert first["published_at"] == withdrawn["published_at"] == again["published_at"]
+    at_once = write_post(published=True)
+    assert at_once["created_at"] == at_once["published_at"] == at_once["updated_at"]
+
+
 def test_lists_show_what_the_filter_asks_for(client: httpx.Client, write_post: Write) -> None:
     draft, public = write_post(), write_post(published=True)
     assert client.get("/posts/?published=true").json() == [public]
     assert client.get("/posts/?published=false").json() == [draft]
-    client.patch(f"/posts/{draft['id']}", json={"published": True})
-    assert client.get("/posts/?published=true").json() == [draft | {"published": True}, public]
+    published = client.patch(f"/posts/{draft['id']}", json={"published": True}).json()
+    assert client.get("/posts/?published=true").json() == [published, public]
 
 
 @pytest.mark.parametrize("field", ["id", "created_at", "owner_id", "Title", "titel"])

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from contextlib import closing
 
 from alembic import command, context
-from sqlalchemy import Connection, MetaData, inspect, text
+from sqlalchemy import Connection, MetaData, Update, func, inspect, select, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import InstrumentedAttribute
 
 from chassis.database import Database, reason_of
 from chassis.logs import configure_logging
@@ -15,6 +16,7 @@ from chassis.postgresql import limit_role
 
 logger = logging.getLogger(__name__)
 
+ROWS = 5_000  # of one transaction, so that no request waits for long
 LOCK = 7_205_759  # any number, the same for every migration of a database
 
 
@@ -59,6 +61,15 @@ def _upgrade(database: Database, connection: Connection, metadata: MetaData) -> 
     if connection.dialect.name == "postgresql":
         limit_role(connection)
     return True
+
+
+def fill(database: Database, key: InstrumentedAttribute[int], update: Update) -> None:
+    """Run an UPDATE for so many rows at a time, each time in a transaction of its own."""
+    with database.reader.connect() as connection:
+        last = connection.scalar(select(func.max(key))) or 0
+    for before in range(0, last, ROWS):
+        with database.engine.begin() as connection:
+            connection.execute(update.where(key.between(before + 1, before + ROWS)))
 
 
 def _refuse_another_encoding(connection: Connection) -> None:

@@ -1,8 +1,11 @@
 """Pieces of the models of every service."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.hybrid import hybrid_property
+from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 # Every constraint has a predictable name, so that a migration can change it.
@@ -24,3 +27,33 @@ class UtcDateTime(TypeDecorator[datetime]):
     def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
         """Return the moment with its time zone."""
         return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
+
+
+class Versioned:
+    """The columns that say when a row was written, when it was changed, and how often.
+
+    The ORM counts the versions, from 1. A release that knows none of these columns may write too.
+    """
+
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=sa.func.now())
+    # So marked, its value comes back with an INSERT too.
+    changed_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, server_default=sa.FetchedValue(), onupdate=sa.func.now()
+    )
+    version: Mapped[int] = mapped_column(server_default=sa.text("1"))
+
+    @declared_attr.directive
+    @classmethod
+    def __mapper_args__(cls) -> dict[str, Any]:  # SQLAlchemy's name
+        """Return how the ORM counts, and that times come back with the statement that sets them."""
+        return {"version_id_col": cls.version, "eager_defaults": True}
+
+    @hybrid_property
+    def updated_at(self) -> datetime:
+        """When it was changed last. What was never changed was written then."""
+        return self.changed_at or self.created_at
+
+    @updated_at.inplace.expression
+    @classmethod
+    def _updated_at(cls) -> sa.ColumnElement[datetime]:
+        return sa.func.coalesce(cls.changed_at, cls.created_at)

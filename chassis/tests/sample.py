@@ -20,7 +20,7 @@ from chassis.app import Lifespan, make_app
 from chassis.database import Database, MakeEngine
 from chassis.errors import NotFoundError
 from chassis.migrations import migrate
-from chassis.models import NAMING_CONVENTION, UtcDateTime
+from chassis.models import NAMING_CONVENTION, Versioned
 from chassis.pagination import Row, fetch_page, link_next_page
 from chassis.postgresql import make_postgresql_engine, parse_url
 from chassis.requests import NO_QUERY
@@ -45,7 +45,7 @@ class Base(DeclarativeBase):
     metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
 
 
-class Note(Base):
+class Note(Versioned, Base):
     __tablename__ = "notes"
     __table_args__ = (
         sa.CheckConstraint(f"length(text) BETWEEN 1 AND {TEXT_LENGTH}", name="text_length"),
@@ -54,7 +54,6 @@ class Note(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     text: Mapped[str] = mapped_column(sa.Text)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=sa.func.now())
 
 
 Text = Annotated[str, Field(min_length=1, max_length=TEXT_LENGTH), NoNul]
@@ -72,6 +71,7 @@ class NoteOut(Output):
     id: int
     text: str
     created_at: datetime
+    updated_at: datetime
 
 
 def make_database(settings: Settings) -> Database:
@@ -99,8 +99,8 @@ def list_notes(
 ) -> list[Row]:
     if page.count:
         response.headers["X-Total-Count"] = str(db.scalar(sa.select(sa.func.count(Note.id))))
-    notes = Note.__table__
-    found = fetch_page(db, sa.select(notes), notes.c.id, page)
+    columns = (Note.id, Note.text, Note.created_at, Note.updated_at.label("updated_at"))
+    found = fetch_page(db, sa.select(*columns), Note.__table__.c.id, page)
     return link_next_page(request, response, page, found)
 
 

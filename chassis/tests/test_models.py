@@ -4,9 +4,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 from sqlalchemy.dialects import sqlite
 
 from chassis.models import UtcDateTime
+from chassis_testing.fixtures import Sql
 
 MOMENT = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
@@ -24,3 +26,22 @@ def test_a_moment_that_the_database_sets_is_now_and_shown_in_utc(
     shown = write_note()["created_at"]
     assert shown.endswith("Z")
     assert abs(datetime.now(UTC) - datetime.fromisoformat(shown)) < timedelta(minutes=5)
+
+
+def test_each_change_is_counted_and_has_its_time(
+    client: httpx.Client, write_note: Callable[..., dict[str, Any]], sql: Sql
+) -> None:
+    def version() -> object:
+        return sql("SELECT version FROM notes")[0].version
+
+    note = write_note(text="First")
+    path = f"/notes/{note['id']}"
+    assert (note["updated_at"], version()) == (note["created_at"], 1)
+    sql("UPDATE notes SET created_at = '2026-11-28 12:00:00'")
+    changed = client.patch(path, json={"text": "Second"}).json()
+    assert changed["updated_at"] > client.get(path).json()["created_at"]
+    assert (client.get(path).json(), version()) == (changed, 2)
+    assert client.get("/notes/").json() == [changed]
+    for nothing in ({}, {"text": "Second"}):
+        assert client.patch(path, json=nothing).json() == changed
+    assert version() == 2

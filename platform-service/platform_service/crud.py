@@ -38,7 +38,17 @@ ARTICLE = (
 
 def _shown(source: FromClause) -> Select[*tuple[Any, ...]]:
     """Return the query for what a list shows of articles."""
-    query = select(source, users.c.email.label("owner_email"))
+    query = select(
+        source.c.id,
+        source.c.title,
+        source.c.content,
+        source.c.is_published,
+        source.c.owner_id,
+        users.c.email.label("owner_email"),
+        source.c.created_at,
+        func.coalesce(source.c.changed_at, source.c.created_at).label("updated_at"),
+        source.c.published_at,
+    )
     return query.join(users, users.c.id == source.c.owner_id)
 
 

@@ -9,12 +9,12 @@ from sqlalchemy import Connection, case, select, update
 from sqlalchemy.exc import DataError, IntegrityError
 
 from chassis.database import Database
-from chassis.migrations import migrate
+from chassis.migrations import fill, migrate
 from chassis.settings import load_settings
 from platform_service.config import PART, Settings
 from platform_service.database import make_database
 from platform_service.emails import email_key
-from platform_service.models import Base, User
+from platform_service.models import Article, Base, User
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +56,19 @@ def _set(connection: Connection, keys: dict[int, str]) -> bool:
     return True
 
 
+def fill_times(database: Database) -> None:
+    """Set when articles were published that a release before 1.3 wrote, or still writes."""
+    missing = update(Article).where(Article.is_published, Article.published_at.is_(None))
+    times = {Article.published_at: Article.created_at, Article.version: Article.version + 1}
+    fill(database, Article.id, missing.values(times))
+
+
+def fill_columns(database: Database) -> None:
+    """Fill what the newest releases have added."""
+    fill_email_keys(database)
+    fill_times(database)
+
+
 if __name__ == "__main__":
     settings = load_settings(Settings, PART)
-    migrate(PART, lambda: make_database(settings), Base.metadata, fill_email_keys)
+    migrate(PART, lambda: make_database(settings), Base.metadata, fill_columns)

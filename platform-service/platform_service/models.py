@@ -5,7 +5,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, validates
 
-from chassis.models import NAMING_CONVENTION, UtcDateTime
+from chassis.models import NAMING_CONVENTION, UtcDateTime, Versioned
 from platform_service.emails import email_key
 
 EMAIL_LENGTH = 254
@@ -52,7 +52,7 @@ sa.Index("uq_users_email_key", User.email_key, unique=True)
 sa.Index("uq_users_email_lower", sa.func.lower(User.email), unique=True)
 
 
-class Article(Base):
+class Article(Versioned, Base):
     """An article: a draft that only its owner sees, until it is published."""
 
     __tablename__ = "articles"
@@ -72,10 +72,19 @@ class Article(Base):
     content: Mapped[str] = mapped_column(sa.Text)
     is_published: Mapped[bool] = mapped_column(server_default=sa.false())
     owner_id: Mapped[int] = mapped_column(sa.ForeignKey(User.id, ondelete="RESTRICT"))
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=sa.func.now())
+    # So marked, what the expression below sets comes back with the INSERT.
+    published_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, server_default=sa.FetchedValue()
+    )
 
     # A query names what it loads. An owner that no query has loaded is an error, not a SELECT.
     owner: Mapped[User] = relationship(lazy="raise")
+
+    @validates("is_published")
+    def _set_published_at(self, _field: str, is_published: bool) -> bool:
+        if is_published and self.published_at is None:
+            self.published_at = sa.func.now()
+        return is_published
 
     @property
     def owner_email(self) -> str:

@@ -159,7 +159,15 @@ class ArticleOut(Output):
     """An article as clients see it."""
 
     model_config = example(
-        {"id": 1, **TEXT, "owner_id": 1, "owner_email": EMAIL, "created_at": TIME}
+        {
+            "id": 1,
+            **TEXT,
+            "owner_id": 1,
+            "owner_email": EMAIL,
+            "created_at": TIME,
+            "updated_at": "2026-11-28T10:15:00Z",
+            "published_at": "2026-11-28T10:00:00Z",
+        }
     )
 
     id: int
@@ -169,3 +177,5 @@ class ArticleOut(Output):
     owner_id: int
     owner_email: str
     created_at: datetime
+    updated_at: datetime
+    published_at: datetime | None

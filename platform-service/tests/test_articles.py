@@ -10,11 +10,15 @@ import pytest
 from conftest import User
 
 from chassis_testing import hostile
+from chassis_testing.changes import assert_changed
 from chassis_testing.hostile import short
 from chassis_testing.problem import assert_problem, assert_refused
 
 Write = Callable[..., dict[str, Any]]
-FIELDS = ["id", "title", "content", "is_published", "owner_id", "owner_email", "created_at"]
+FIELDS = [
+    *("id", "title", "content", "is_published", "owner_id", "owner_email"),
+    *("created_at", "updated_at", "published_at"),
+]
 LONGEST = {"title": "é" * 200, "content": "𝄞" * 100_000, "is_published": True}
 
 
@@ -106,8 +110,28 @@ def test_only_the_fields_that_are_sent_change(
     article, other = write_article(ann), write_article(ann)
     path = f"/articles/{article['id']}"
     answer = client.patch(path, json=changes, headers=ann.headers)
-    assert (answer.status_code, answer.json()) == (200, article | changes)
-    assert client.get("/articles/", headers=ann.headers).json() == [article | changes, other]
+    assert answer.status_code == 200
+    assert_changed(answer.json(), article, changes)
+    assert client.get("/articles/", headers=ann.headers).json() == [answer.json(), other]
+
+
+def test_the_first_publication_is_kept(
+    client: httpx.Client, write_article: Write, ann: User
+) -> None:
+    def publish(*, is_published: bool) -> dict[str, Any]:
+        answer = client.patch(path, json={"is_published": is_published}, headers=ann.headers)
+        article: dict[str, Any] = answer.json()
+        return article
+
+    draft = write_article(ann)
+    path = f"/articles/{draft['id']}"
+    assert draft["published_at"] is None
+    first = publish(is_published=True)
+    assert first["created_at"] <= first["published_at"] == first["updated_at"]
+    withdrawn, again = publish(is_published=False), publish(is_published=True)
+    assert first["published_at"] == withdrawn["published_at"] == again["published_at"]
+    at_once = write_article(ann, is_published=True)
+    assert at_once["created_at"] == at_once["published_at"] == at_once["updated_at"]
 
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])

@@ -4,21 +4,23 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from alembic import command
-from conftest import PASSWORD, PLATFORM
+from conftest import PASSWORD, PLATFORM, User
 from sqlalchemy import URL, text
 
 from chassis.database import Database
 from chassis_testing import schema
+from chassis_testing.changes import assert_changed
 from chassis_testing.fixtures import Sql
 from chassis_testing.later import code_before_newest_migration, expand
 from chassis_testing.running import find_url, finish, serving
 from chassis_testing.service import rendered
 from platform_service.emails import email_key
-from platform_service.migrate import fill_email_keys
+from platform_service.migrate import fill_email_keys, fill_times
 from platform_service.models import Base
 
 # SQLite cannot show such an index to Alembic; the comparison of the two schemas below does.
@@ -174,7 +176,7 @@ def use(client: httpx.Client) -> None:
     assert created.status_code == 201
     path = created.headers["Location"]
     changed = client.patch(path, json={"is_published": True}).json()
-    assert changed == created.json() | {"is_published": True}
+    assert_changed(changed, created.json(), {"is_published": True})
     assert client.get(path).json() == changed
     assert client.get("/articles/?count=true").json() == [changed]
     assert client.delete(path).status_code == 204
@@ -207,3 +209,20 @@ def test_the_code_before_the_newest_migration_works_on_the_schema_after_it(
                 use(client)
         finally:
             running.terminate()
+
+
+def test_the_job_sets_when_something_was_published_by_a_release_that_did_not_say(
+    database: Database,
+    sql: Sql,
+    monkeypatch: pytest.MonkeyPatch,
+    ann: User,
+    write_article: Callable[..., dict[str, Any]],
+) -> None:
+    monkeypatch.setattr("chassis.migrations.ROWS", 2)
+    for is_published in (*[True] * 5, False):
+        write_article(ann, is_published=is_published)
+    sql("UPDATE articles SET published_at = NULL, version = 3")
+    for _ in range(2):
+        fill_times(database)
+    rows = sql("SELECT published_at = created_at AS is_set, version FROM articles ORDER BY id")
+    assert [(row.is_set, row.version) for row in rows] == [*[(True, 4)] * 5, (None, 3)]

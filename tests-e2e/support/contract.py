@@ -8,9 +8,10 @@ import pytest
 
 from support.api import PASSWORD, Json, User, new_email, word
 
-POST = {"id", "title", "body", "published", "created_at"}
+TIMES = {"created_at", "updated_at", "published_at"}
+POST = {"id", "title", "body", "published", "author_id"} | TIMES
 USER = {"id", "email", "is_active", "created_at"}
-ARTICLE = {"id", "title", "content", "is_published", "owner_id", "owner_email", "created_at"}
+ARTICLE = {"id", "title", "content", "is_published", "owner_id", "owner_email"} | TIMES
 
 
 @dataclass(frozen=True)

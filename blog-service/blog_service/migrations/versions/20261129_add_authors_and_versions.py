@@ -1,0 +1,30 @@
+"""Add authors, versions and times.
+
+`blog_service.migrate` fills the times, in transactions of its own.
+
+Revision ID: 5c1f7e2a9b36
+Revises: 670e80bf95da
+Created: 2026-11-29 02:04:09+00:00
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision: str = "5c1f7e2a9b36"
+down_revision: str | None = "670e80bf95da"
+branch_labels: None = None
+depends_on: None = None
+
+
+def upgrade() -> None:
+    op.add_column(
+        "posts", sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False)
+    )
+    op.add_column("posts", sa.Column("changed_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("posts", sa.Column("published_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("posts", sa.Column("author_id", sa.BigInteger(), nullable=True))
+
+
+def downgrade() -> None:
+    for column in ("author_id", "published_at", "changed_at", "version"):
+        op.drop_column("posts", column)

@@ -83,7 +83,7 @@ def start(supervisor: Supervisor, folder: Path, port: int) -> None:
     """Start the database, migrate, then start the services and the gateway."""
     blog_port, platform_port, database_port, metrics_port = free_ports(4)
     data.make_secrets(supervisor, folder)
-    blog = blog_settings(folder, blog_port)
+    blog = blog_settings(folder, blog_port, platform_port)
     platform = platform_settings(folder, platform_port)
     platform |= platform_database(supervisor, folder, database_port)
     say("Migrating the databases.")
@@ -108,12 +108,17 @@ def part(name: str, module: str, settings: Mapping[str, str]) -> Program:
     return Program(name, [sys.executable, "-m", module], ROOT / name, settings)
 
 
-def blog_settings(folder: Path, port: int) -> dict[str, str]:
+def blog_settings(folder: Path, port: int, platform_port: int) -> dict[str, str]:
     return {
         "BLOG_HOST": HOST,
         "BLOG_PORT": str(port),
         "BLOG_DATABASE_URL": sqlite_url(folder / "blog.db"),
-        **given_or(BLOG_DRAIN_SECONDS=DRAIN_SECONDS),
+        "BLOG_KEYS_URL": f"http://{HOST}:{platform_port}/.well-known/jwks.json",
+        **given_or(
+            BLOG_TOKEN_ISSUER=given("PLATFORM_TOKEN_ISSUER"),
+            BLOG_TOKEN_AUDIENCE=given("PLATFORM_TOKEN_AUDIENCE"),
+            BLOG_DRAIN_SECONDS=DRAIN_SECONDS,
+        ),
     }
 
 

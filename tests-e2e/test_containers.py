@@ -156,6 +156,19 @@ def test_secrets_are_mounted_only_where_needed_and_written_by_one_job(
         assert writers[0] not in LONG_RUNNING
 
 
+def test_the_services_share_one_network_and_no_other_part_is_in_the_database_s(
+    all_of_them: list[Inspected],
+) -> None:
+    networks = {
+        name_of(c): {name.rpartition("_")[2] for name in c["NetworkSettings"]["Networks"]}
+        for c in all_of_them
+    }
+    assert networks["blog-service"] == {"blog", "keys"}
+    assert networks["platform-service"] & networks["blog-service"] == {"keys"}
+    members = {name for name, joined in networks.items() if "platform-db" in joined}
+    assert members == {"platform-service", "platform-migrate", "platform-db"}
+
+
 def test_no_container_can_change_the_host(all_of_them: list[Inspected]) -> None:
     for container in all_of_them:
         host = container["HostConfig"]

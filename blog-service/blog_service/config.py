@@ -7,13 +7,13 @@ from pydantic import field_validator
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from chassis.settings import PartSettings
+from chassis.settings import CallerSettings
 from chassis.sqlite import find_damage
 
 PART = "blog-service"
 
 
-class Settings(PartSettings, env_prefix="BLOG_"):
+class Settings(CallerSettings, env_prefix="BLOG_"):
     """Every variable is `BLOG_` and the name of a field in capitals."""
 
     database_url: str = "sqlite:///./blog.db"

@@ -11,6 +11,7 @@ from blog_service.models import Base
 from blog_service.routers import posts
 from chassis.app import make_app
 from chassis.settings import load_settings
+from chassis.tokens import tokens_of_callers
 
 TAGS = {"posts": "Short texts. Everyone reads them all."}
 
@@ -21,6 +22,7 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.database = make_database(settings.database_url)
+        app.state.tokens = tokens_of_callers(settings)
         try:
             app.state.database.create_schema(Base.metadata)
             yield

@@ -31,6 +31,18 @@ def test_a_database_that_is_no_writable_sqlite_file_is_one_sentence(
     assert re.fullmatch(r"blog-service: BLOG_DATABASE_URL [^\n]+\.", str(end.value.code))
 
 
+@pytest.mark.parametrize(
+    "value", ["nonsense", "platform-service:8000", "ftp://x/y", "http://", "file:///etc/passwd"]
+)
+def test_a_url_of_keys_that_is_none_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("BLOG_KEYS_URL", value)
+    with pytest.raises(SystemExit) as end:
+        load_settings(Settings, PART)
+    assert re.fullmatch(r"blog-service: BLOG_KEYS_URL[^\n]+\.", str(end.value.code))
+
+
 @pytest.mark.parametrize("arguments", [["blog_service"], ["blog_service.migrate"]])
 @pytest.mark.parametrize("bytes_kept", [0, 100])
 def test_a_damaged_database_is_one_sentence(

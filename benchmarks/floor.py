@@ -1,7 +1,7 @@
 """The floor: what FastAPI itself costs. `python -m benchmarks.floor PORT`.
 
 Two routes that do nothing, one in a thread and one in the event loop. Both take one path
-parameter and return an instance of a response model with the seven fields of an article.
+parameter and return an instance of a response model with the nine fields of an article.
 """
 
 import sys
@@ -22,8 +22,11 @@ class Article(BaseModel):
     owner_id: int
     owner_email: str
     created_at: datetime
+    updated_at: datetime
+    published_at: datetime | None
 
 
+TIME = datetime(2026, 1, 1, tzinfo=UTC)
 ARTICLE = Article(
     id=1,
     title="A title",
@@ -31,7 +34,9 @@ ARTICLE = Article(
     is_published=True,
     owner_id=1,
     owner_email="ada@example.com",
-    created_at=datetime(2026, 1, 1, tzinfo=UTC),
+    created_at=TIME,
+    updated_at=TIME,
+    published_at=TIME,
 )
 
 app = FastAPI()

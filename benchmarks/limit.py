@@ -19,8 +19,12 @@ from benchmarks.processes import cpu_seconds, settle
 from chassis_testing.postgres import find_programs
 
 SHOWN = "a.id, a.title, a.content, a.is_published, a.owner_id, u.email, a.created_at"
+SHOWN += ", coalesce(a.changed_at, a.created_at) AS updated_at, a.published_at"
 ARTICLES = f"SELECT {SHOWN} FROM articles a JOIN users u ON u.id = a.owner_id"  # noqa: S608
-POSTS = "SELECT id, title, body, published, created_at FROM posts"
+POSTS = (
+    "SELECT id, title, body, published, author_id, created_at, "
+    "coalesce(changed_at, created_at) AS updated_at, published_at FROM posts"
+)
 STEP = 100  # multiples of it are published
 ONE = "GET one"
 LISTS = {f"GET list of {size}": size + 1 for size in (20, 100)}

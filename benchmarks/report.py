@@ -22,7 +22,7 @@ httpx client. FastAPI answering by itself forwards nothing: it is what Python co
 SERVICES = f"""
 The services run as shipped, with log, request ids and problem handling. The floor is a route that
 does nothing, on the same FastAPI, with one path parameter and a response model of an article's
-seven fields. The usual way (benchmarks/usual_way.py) is the same API as tutorials write it; with
+nine fields. The usual way (benchmarks/usual_way.py) is the same API as tutorials write it; with
 200 clients it waits for its own connections for good, so it is asked by {MAIN}.
 Ratios are at {MAIN} clients, of the same run and the same table.
 """

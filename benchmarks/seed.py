@@ -9,6 +9,7 @@ ROWS_PER_OWNER = 100
 WORDS = "Plain words about nothing in particular, as long as an abstract is. " * 3
 # A tenth are drafts: those whose id has the tens digit 3. Ids begin at 1 and have no gaps.
 PUBLISHED = "(i / 10) % 10 <> 3"
+PUBLISHED_AT = f"CASE WHEN {PUBLISHED} THEN CURRENT_TIMESTAMP END"
 SERIES = (
     "WITH RECURSIVE numbers(i) AS "
     "(VALUES(:first) UNION ALL SELECT i + 1 FROM numbers WHERE i < :last)"
@@ -21,11 +22,12 @@ USERS = """
 INSERT INTO users (email, hashed_password) SELECT 'author' || i || '@example.com', '!'
 """
 ARTICLES = f"""
-INSERT INTO articles (title, content, is_published, owner_id)
-SELECT 'Article ' || i, :words || i, {PUBLISHED}, 1 + i % :owners
+INSERT INTO articles (title, content, is_published, owner_id, published_at)
+SELECT 'Article ' || i, :words || i, {PUBLISHED}, 1 + i % :owners, {PUBLISHED_AT}
 """
 POSTS = f"""
-INSERT INTO posts (title, body, published) SELECT 'Post ' || i, :words || i, {PUBLISHED}
+INSERT INTO posts (title, body, published, published_at)
+SELECT 'Post ' || i, :words || i, {PUBLISHED}, {PUBLISHED_AT}
 """
 
 

@@ -63,11 +63,17 @@ class Article(Base):
     is_published: Mapped[bool]
     owner_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    changed_at: Mapped[datetime | None] = mapped_column(onupdate=func.now())
+    published_at: Mapped[datetime | None]
     owner: Mapped[User] = relationship()
 
     @property
     def owner_email(self) -> str:
         return self.owner.email
+
+    @property
+    def updated_at(self) -> datetime:
+        return self.changed_at or self.created_at
 
 
 class ArticleCreate(BaseModel):
@@ -89,6 +95,8 @@ class ArticleOut(ArticleCreate):
     owner_id: int
     owner_email: str
     created_at: datetime
+    updated_at: datetime
+    published_at: datetime | None
 
 
 def get_db() -> Iterator[Session]:

@@ -8,6 +8,8 @@ from blog_service import crud
 from blog_service.database import Db
 from blog_service.models import Post
 from blog_service.schemas import PostCreate, PostId, PostOut, PostPage, PostUpdate
+from chassis.callers import SIGN_IN_IS_OPTIONAL, CallerId, WriterId
+from chassis.openapi import problems
 from chassis.pagination import Row, link_next_page
 from chassis.requests import NO_QUERY
 from chassis.routes import Route
@@ -15,37 +17,57 @@ from chassis.routes import Route
 router = APIRouter(prefix="/posts", tags=["posts"], route_class=Route)
 
 
-@router.get("/", response_model=list[PostOut])
+@router.get("/", response_model=list[PostOut], openapi_extra=SIGN_IN_IS_OPTIONAL)
 def list_posts(
-    page: Annotated[PostPage, Query()], db: Db, request: Request, response: Response
+    page: Annotated[PostPage, Query()],
+    caller_id: CallerId,
+    db: Db,
+    request: Request,
+    response: Response,
 ) -> list[Row]:
-    """List posts by ascending id; `Link: …; rel="next"` leads on when there are more."""
+    """List published posts, those without an author, and the caller's own drafts."""
     if page.count:
-        response.headers["X-Total-Count"] = str(crud.count_posts(db, page))
-    return link_next_page(request, response, page, crud.list_posts(db, page))
+        response.headers["X-Total-Count"] = str(crud.count_posts(db, page, caller_id))
+    return link_next_page(request, response, page, crud.list_posts(db, page, caller_id))
 
 
-@router.get("/{post_id}", response_model=PostOut, dependencies=[NO_QUERY])
-def get_post(post_id: PostId, db: Db) -> Post:
+@router.get(
+    "/{post_id}",
+    response_model=PostOut,
+    dependencies=[NO_QUERY],
+    openapi_extra=SIGN_IN_IS_OPTIONAL,
+)
+def get_post(post_id: PostId, caller_id: CallerId, db: Db) -> Post:
     """Read one post."""
-    return crud.get_post(db, post_id)
+    return crud.get_post(db, post_id, caller_id)
 
 
 @router.post("/", status_code=201, response_model=PostOut, dependencies=[NO_QUERY])
-def create_post(post: PostCreate, db: Db, response: Response) -> Post:
-    """Create a post; Location names it."""
-    created = crud.create_post(db, post)
+def create_post(post: PostCreate, caller_id: WriterId, db: Db, response: Response) -> Post:
+    """Create a post of the caller's; Location names it."""
+    created = crud.create_post(db, post, author_id=caller_id)
     response.headers["Location"] = f"/posts/{created.id}"
     return created
 
 
-@router.patch("/{post_id}", response_model=PostOut, dependencies=[NO_QUERY])
-def update_post(post_id: PostId, changes: PostUpdate, db: Db) -> Post:
-    """Change only the fields that are sent."""
-    return crud.update_post(db, post_id, changes)
+@router.patch(
+    "/{post_id}",
+    response_model=PostOut,
+    dependencies=[NO_QUERY],
+    responses=problems(403),
+)
+def update_post(post_id: PostId, changes: PostUpdate, caller_id: WriterId, db: Db) -> Post:
+    """Change only the fields that are sent. Without an author, anyone signed in may do it."""
+    return crud.update_post(db, post_id, changes, caller_id)
 
 
-@router.delete("/{post_id}", status_code=204, response_class=Response, dependencies=[NO_QUERY])
-def delete_post(post_id: PostId, db: Db) -> None:
-    """Delete one post."""
-    crud.delete_post(db, post_id)
+@router.delete(
+    "/{post_id}",
+    status_code=204,
+    response_class=Response,
+    dependencies=[NO_QUERY],
+    responses=problems(403),
+)
+def delete_post(post_id: PostId, caller_id: WriterId, db: Db) -> None:
+    """Delete one post. Without an author, anyone signed in may do it."""
+    crud.delete_post(db, post_id, caller_id)

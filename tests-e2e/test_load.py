@@ -52,7 +52,8 @@ def test_thirty_two_clients_that_write_at_once_lose_no_post(
     before, titles = write_post(api, author), [word() for _ in range(320)]
 
     def write(title: str) -> int:
-        return request("POST", "/posts/", json={"title": title}, headers=author.auth).status_code
+        post = {"title": title, "published": True}
+        return request("POST", "/posts/", json=post, headers=author.auth).status_code
 
     with many(deployment, 32) as request, ThreadPoolExecutor(32) as pool:
         assert Counter(pool.map(write, titles)) == {201: 320}

@@ -37,7 +37,8 @@ class Writer:
         while not self.ended.is_set():
             title = word()
             try:
-                answer = api.post("/posts/", json={"title": title}, headers=self.user.auth)
+                post = {"title": title, "published": True}
+                answer = api.post("/posts/", json=post, headers=self.user.auth)
             except httpx.TransportError as error:
                 self.unsure.append(title)
                 refused = is_new or isinstance(error, httpx.ConnectError)

@@ -15,6 +15,8 @@ from support.api import (
     write_post,
 )
 
+from chassis_testing.changes import assert_changed
+
 
 def test_a_new_user_signs_up_signs_in_and_is_recognised(api: httpx.Client) -> None:
     email = new_email()
@@ -128,15 +130,16 @@ def test_signed_in_users_find_each_other(api: httpx.Client, ada: User, bob: User
 def test_a_blog_post_lives_from_its_creation_to_its_end(api: httpx.Client, ada: User) -> None:
     title = word()
     assert api.post("/posts/", json={"title": title}).status_code == 401
-    post = write_post(api, ada, title=title, body="First lines.")
+    post = write_post(api, ada, title=title, body="First lines.", published=False)
     path = f"/posts/{post['id']}"
-    assert api.get(path).json() == post
+    assert api.get(path, headers=ada.auth).json() == post
     assert (post["title"], post["body"], post["published"]) == (title, "First lines.", False)
+    assert api.get(path).status_code == 404
 
     changed = api.patch(path, json={"published": True}, headers=ada.auth)
-    assert changed.json() == post | {"published": True}
+    assert_changed(changed.json(), post, {"published": True})
     emptied = api.patch(path, json={"body": None}, headers=ada.auth)
-    assert emptied.json() == post | {"published": True, "body": None}
+    assert_changed(emptied.json(), changed.json(), {"body": None})
     assert api.get(path).json() == emptied.json()
 
     assert api.delete(path).status_code == 401
@@ -150,7 +153,7 @@ def test_a_reader_pages_through_all_posts_without_loss_or_repeat(
 ) -> None:
     before = write_post(api, ada)
     written = [write_post(api, ada, published=number % 2 == 0) for number in range(7)]
-    seen = everything(api, f"/posts/?after={before['id']}&limit=2")
+    seen = everything(api, f"/posts/?after={before['id']}&limit=2", ada.auth)
     assert [post for post in seen if post in written] == written
     assert [post["id"] for post in seen] == sorted({post["id"] for post in seen})
     published = everything(api, f"/posts/?after={before['id']}&limit=2&published=true")

@@ -65,7 +65,9 @@ def new_user(api: httpx.Client) -> User:
 
 
 def write_post(api: httpx.Client, user: User, **fields: object) -> Json:
-    return _created(api.post("/posts/", json={"title": word(), **fields}, headers=user.auth))
+    """Write a post that everyone sees, unless the fields say something else."""
+    post = {"title": word(), "published": True, **fields}
+    return _created(api.post("/posts/", json=post, headers=user.auth))
 
 
 def write_article(api: httpx.Client, user: User, **fields: object) -> Json:

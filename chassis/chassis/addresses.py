@@ -2,6 +2,9 @@
 
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address, IPv6Network
+from typing import Annotated
+
+from fastapi import Depends, Request
 
 
 @lru_cache(maxsize=10_000)
@@ -12,3 +15,11 @@ def counted_as(client: str) -> str:
     except AddressValueError:
         return client
     return str(address.ipv4_mapped or IPv6Network((int(address), 64), strict=False))
+
+
+async def _get_client_network(request: Request) -> str:
+    """Return the address that the client of a request is counted under."""
+    return counted_as(request.client.host if request.client else "")
+
+
+ClientNetwork = Annotated[str, Depends(_get_client_network)]

@@ -16,6 +16,7 @@ from chassis.routes import before_body
 from chassis.tokens import Tokens
 from chassis.transactions import in_transaction
 
+TOKEN_URL = "/auth/token"
 SCHEME = "OAuth2PasswordBearer"  # its name in the OpenAPI document
 
 # `openapi_extra` of a route that shows more to a caller who is signed in.
@@ -56,8 +57,10 @@ class _SignInUnlessOpen(_SignIn):
         return await super().__call__(request) if request.app.state.tokens else None
 
 
-_sign_in = _SignIn(tokenUrl="/auth/token", scheme_name=SCHEME)
-_sign_in_unless_open = _SignInUnlessOpen(tokenUrl="/auth/token", scheme_name=SCHEME)
+_sign_in = _SignIn(tokenUrl=TOKEN_URL, refreshUrl=TOKEN_URL, scheme_name=SCHEME)
+_sign_in_unless_open = _SignInUnlessOpen(
+    tokenUrl=TOKEN_URL, refreshUrl=TOKEN_URL, scheme_name=SCHEME
+)
 
 CallerId = Annotated[int | None, Depends(_get_caller_id)]
 SignedInId = Annotated[int, Depends(before_body(_sign_in))]

@@ -24,3 +24,15 @@ class ForbiddenError(DomainError):
 
 class ConflictError(DomainError):
     """The request contradicts what is stored."""
+
+
+class BadRequestError(DomainError):
+    """The request cannot be understood, or it relies on something that does not hold."""
+
+
+class TooManyRequestsError(DomainError):
+    """The request comes too soon. It may be sent again after these seconds."""
+
+    def __init__(self, detail: str, seconds: int) -> None:
+        super().__init__(detail)
+        self.seconds = seconds

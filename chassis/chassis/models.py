@@ -29,6 +29,10 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
 
 
+# The time of the database's clock, which all replicas share.
+NOW = sa.func.clock_timestamp(type_=UtcDateTime)
+
+
 class Versioned:
     """The columns that say when a row was written, when it was changed, and how often.
 

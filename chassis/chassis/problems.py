@@ -13,10 +13,12 @@ from starlette.exceptions import HTTPException
 
 from chassis import logs
 from chassis.errors import (
+    BadRequestError,
     ConflictError,
     DomainError,
     ForbiddenError,
     NotFoundError,
+    TooManyRequestsError,
     UnauthorizedError,
 )
 from chassis.requests import JSON, LONGEST_FIELD_NAME, UnreadableBody, wrong_media_type
@@ -33,10 +35,12 @@ TITLES = {status.value: status.phrase for status in HTTPStatus} | {
     422: "Unprocessable Content",
 }
 STATUS_OF: dict[type[DomainError], int] = {
+    BadRequestError: 400,
     UnauthorizedError: 401,
     ForbiddenError: 403,
     NotFoundError: 404,
     ConflictError: 409,
+    TooManyRequestsError: 429,
 }
 
 
@@ -86,7 +90,9 @@ def internal_error(request: Request) -> Response:
 async def _domain_error(request: Request, error: Exception) -> Response:
     kinds = (kind for kind in STATUS_OF if isinstance(error, kind))
     status = STATUS_OF[next(kinds, ConflictError)]
-    headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
+    headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else {}
+    if isinstance(error, TooManyRequestsError):
+        headers["Retry-After"] = str(error.seconds)
     return problem(request, status, str(error), headers)
 
 

@@ -4,6 +4,7 @@ import logging
 import sqlite3
 import time
 from contextlib import closing
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -70,9 +71,15 @@ def _configure(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # the driver begins no transaction: _begin does
     # SQLite's own lower() knows ASCII only.
     connection.create_function("lower", 1, str.lower, deterministic=True)
+    # SQLite's own clock, CURRENT_TIMESTAMP, knows whole seconds only.
+    connection.create_function("clock_timestamp", 0, _clock)
     for pragma in (f"busy_timeout = {REQUEST_WAIT}", "synchronous = FULL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}")
     _enter_wal_mode(connection)
+
+
+def _clock() -> str:
+    return datetime.now(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 def _refuse_writes(connection: Any, _record: object) -> None:

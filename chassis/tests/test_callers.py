@@ -154,7 +154,8 @@ def test_the_document_says_which_routes_need_a_token() -> None:
         assert operation["security"] == ([{}, *needed] if path == "/public" else needed)
         assert "401" in operation["responses"]
     [scheme] = document["components"]["securitySchemes"].values()
-    assert scheme["flows"]["password"]["tokenUrl"] == "/auth/token"
+    flow = scheme["flows"]["password"]
+    assert (flow["tokenUrl"], flow["refreshUrl"]) == ("/auth/token", "/auth/token")
 
 
 def test_the_document_of_an_open_service_has_no_sign_in() -> None:

@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+from sqlalchemy import select
 from sqlalchemy.dialects import sqlite
 
-from chassis.models import UtcDateTime
+from chassis.database import Database
+from chassis.models import NOW, UtcDateTime
 from chassis_testing.fixtures import Sql
 
 MOMENT = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -26,6 +28,16 @@ def test_a_moment_that_the_database_sets_is_now_and_shown_in_utc(
     shown = write_note()["created_at"]
     assert shown.endswith("Z")
     assert abs(datetime.now(UTC) - datetime.fromisoformat(shown)) < timedelta(minutes=5)
+
+
+def test_the_clock_of_the_database_has_fractions_of_a_second_and_goes_on(
+    database: Database,
+) -> None:
+    with database.writers() as db:  # one transaction
+        moments = [db.scalars(select(NOW)).one() for _ in range(3)]
+    assert moments == sorted(set(moments))
+    assert {moment.tzinfo for moment in moments} == {UTC}
+    assert abs(datetime.now(UTC) - moments[0]) < timedelta(minutes=5)
 
 
 def test_each_change_is_counted_and_has_its_time(

@@ -12,7 +12,14 @@ import sample
 from conftest import answer_of
 from fastapi import APIRouter, HTTPException
 
-from chassis.errors import ConflictError, ForbiddenError, NotFoundError, UnauthorizedError
+from chassis.errors import (
+    BadRequestError,
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    TooManyRequestsError,
+    UnauthorizedError,
+)
 from chassis.logs import JsonFormatter
 from chassis.problems import problem_document
 from chassis_testing.fixtures import Server, Sql
@@ -24,11 +31,13 @@ class DerivedError(ConflictError):
 
 
 ERRORS = [
+    (BadRequestError("Not this."), 400, "Not this."),
     (UnauthorizedError("Sign in."), 401, "Sign in."),
     (ForbiddenError("Not yours."), 403, "Not yours."),
     (NotFoundError(), 404, "Nothing has this id."),
     (ConflictError("Taken."), 409, "Taken."),
     (DerivedError("Taken."), 409, "Taken."),
+    (TooManyRequestsError("Too soon.", 7), 429, "Too soon."),
     (HTTPException(418, "A teapot."), 418, "A teapot."),
     (ZeroDivisionError(CANARY), 500, "The service failed to answer this request."),
 ]
@@ -78,6 +87,7 @@ def test_every_error_that_a_route_raises_is_a_problem(
     answer = answer_of(router, "GET", "/x")
     assert assert_problem(answer, status)["detail"] == detail
     assert answer.headers.get("WWW-Authenticate") == ("Bearer" if status == 401 else None)
+    assert answer.headers.get("Retry-After") == ("7" if status == 429 else None)
 
 
 @pytest.fixture

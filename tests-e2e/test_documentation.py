@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 from openapi_spec_validator import validate
-from support.api import Json, User, sign_up, write_article, write_post
-from support.contract import ROUTES, Route, call, each_route, valid_body
+from support.api import Json, User, sign_up, word, write_article, write_post
+from support.contract import FORMS, ROUTES, Route, call, each_route, valid_body
 
 NOBODYS_ID = 2**62
 TOO_LARGE = b" " * (2 * 1024 * 1024 + 1)
@@ -27,6 +27,7 @@ NAMES = {
     "GET /users/me": "get_me",
     "GET /users/{user}": "get_user",
     "POST /auth/token": "create_token",
+    "POST /auth/revoke": "revoke_token",
     "GET /.well-known/jwks.json": "get_keys",
     "GET /articles/": "list_articles",
     "GET /articles/{article}": "get_article",
@@ -138,8 +139,11 @@ def mistakes(
     """Yield the answer to one mistake after another."""
     path, auth = route.path.format(**ids), author.auth if route.signed_in else {}
     kind, body = "application/json", json.dumps(valid_body(path)).encode()
-    if path == "/auth/token":
-        kind, body = "application/x-www-form-urlencoded", b"username=x&password=y"
+    if path in FORMS:
+        kind, body = (
+            "application/x-www-form-urlencoded",
+            f"username={word()}&password=y&token=z".encode(),
+        )
 
     def ask(path: str, **changed: Any) -> httpx.Response:
         options: Json = (

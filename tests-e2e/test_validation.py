@@ -2,8 +2,8 @@
 
 import httpx
 import pytest
-from support.api import PASSWORD, User, named, new_email
-from support.contract import ROUTES, Route, each_json_route, valid_body
+from support.api import User, named, new_email
+from support.contract import FORMS, ROUTES, Route, each_json_route, form_of, valid_body
 
 
 @each_json_route
@@ -23,8 +23,8 @@ def test_an_unknown_query_parameter_is_refused_by_name(
     api: httpx.Client, author: User, ids: dict[str, int], route: Route
 ) -> None:
     body = None if route.method in ("GET", "DELETE") else valid_body(route.path)
-    fields = {"data": {"username": author.email, "password": PASSWORD}}
-    options = fields if route.path == "/auth/token" else {"json": body}
+    fields = {"data": form_of(route.path, author)}
+    options = fields if route.path in FORMS else {"json": body}
     path = f"{route.path.format(**ids)}?limt=1"
     answer = api.request(route.method, path, headers=author.auth, **options)
     assert answer.status_code == 422

@@ -1,6 +1,6 @@
 """The errors of this domain, beside those of every domain in `chassis.errors`."""
 
-from chassis.errors import ConflictError, UnauthorizedError
+from chassis.errors import BadRequestError, ConflictError, UnauthorizedError
 
 
 class EmailTakenError(ConflictError):
@@ -15,3 +15,10 @@ class WrongPasswordError(UnauthorizedError):
 
     def __init__(self) -> None:
         super().__init__("The e-mail or the password is wrong.")
+
+
+class RefreshTokenError(BadRequestError):
+    """The refresh token is unknown, has ended, or is that of a user who is not active."""
+
+    def __init__(self) -> None:
+        super().__init__("The refresh token is not valid, or not any more.")

@@ -12,6 +12,7 @@ EMAIL_LENGTH = 254
 HASH_LENGTH = 255
 TITLE_LENGTH = 200
 CONTENT_LENGTH = 100_000
+SHA256_LENGTH = 32
 
 # SQLite numbers rows by itself only where the column is an INTEGER.
 Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
@@ -90,3 +91,37 @@ class Article(Versioned, Base):
     def owner_email(self) -> str:
         """The e-mail of the owner, who must be loaded."""
         return self.owner.email
+
+
+class RefreshToken(Base):
+    """A refresh token, used or not. All that go back to one sign-in are its family."""
+
+    __tablename__ = "refresh_tokens"
+    __table_args__ = (
+        sa.Index(None, "family"),
+        sa.Index(None, "user_id"),
+        sa.Index(None, "expires_at"),
+    )
+
+    sha256: Mapped[bytes] = mapped_column(sa.LargeBinary(SHA256_LENGTH), primary_key=True)
+    family: Mapped[bytes] = mapped_column(sa.LargeBinary(SHA256_LENGTH))  # its first one's sha256
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey(User.id, ondelete="CASCADE"))
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class SignInNetwork(Base):
+    """A network from which somebody signed in to an account, or failed to.
+
+    An account is an e-mail, whether anybody has it or not.
+    """
+
+    __tablename__ = "sign_in_networks"
+    __table_args__ = (sa.Index(None, "expires_at"),)
+
+    # The SHA-256 of both, since what is typed as an e-mail may be a password.
+    sha256: Mapped[bytes] = mapped_column(sa.LargeBinary(SHA256_LENGTH), primary_key=True)
+    failures: Mapped[int]  # since somebody last signed in
+    failed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    is_known: Mapped[bool]  # Somebody has signed in from here.
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)

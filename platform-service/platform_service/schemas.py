@@ -14,9 +14,10 @@ from pydantic import (
     ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
+    model_validator,
     validate_email,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from chassis.schemas import Input, NoNul, OptionalParameter, Output, Page, RowId, example
 from platform_service.emails import email_key
@@ -55,6 +56,7 @@ Content = Annotated[str, Field(min_length=1, max_length=CONTENT_LENGTH), NoNul]
 
 EMAIL = "ada@example.com"
 PASSWORD = "correct horse"
+TOKEN = "k0Xv4uT2o5cQ1dJb8rWn3yZs6gHaLmEp9fKiVtCxB7w"
 TEXT = {"title": "On engines", "content": "The engine weaves patterns.", "is_published": True}
 TIME = "2026-11-28T09:30:00Z"
 
@@ -80,9 +82,11 @@ class UserOut(Output):
 
 
 class TokenRequest(Input):
-    """The form of the OAuth2 password grant (RFC 6749, section 4.3.2).
+    """The form of two grants of OAuth2 (RFC 6749): of the password, and of the refresh token.
 
-    Other fields are ignored, as section 3.2 asks.
+    `grant_type=password`, the default, needs `username` and `password` (section 4.3.2);
+    `grant_type=refresh_token` needs `refresh_token` (section 6). Other fields are ignored, as
+    section 3.2 asks.
     """
 
     model_config = example({"username": EMAIL, "password": PASSWORD}) | {"extra": "ignore"}
@@ -92,22 +96,50 @@ class TokenRequest(Input):
         Field(max_length=EMAIL_LENGTH, description="The e-mail"),
         NoNul,
         AfterValidator(_as_registered),
-    ]
-    password: Annotated[str, Field(max_length=PASSWORD_LENGTH), NoNul]
-    grant_type: Literal["password"] = "password"
+    ] = ""
+    password: Annotated[str, Field(max_length=PASSWORD_LENGTH), NoNul] = ""
+    # Without a limit: one that is too long is as good as any other that is not valid.
+    refresh_token: Annotated[str, Field(description="The newest one that was received")] = ""
+    grant_type: Literal["password", "refresh_token"] = "password"
     scope: Annotated[str, NoNul] = ""
     client_id: Annotated[str, NoNul] = ""
     client_secret: Annotated[str, NoNul] = ""
 
+    @model_validator(mode="after")
+    def _has_credentials(self) -> "TokenRequest":
+        """Refuse the password grant without its fields. Without a refresh token it is 400."""
+        if self.grant_type == "password":
+            missing = [name for name in ("username", "password") if not getattr(self, name)]
+            errors = [InitErrorDetails(type="missing", loc=(it,), input=None) for it in missing]
+            if errors:
+                raise ValidationError.from_exception_data("TokenRequest", errors)
+        return self
+
+
+class RevocationRequest(Input):
+    """The form that ends a session (RFC 7009, section 2.1). Other fields are ignored."""
+
+    model_config = example({"token": TOKEN}) | {"extra": "ignore"}
+
+    token: Annotated[str, Field(description="A refresh token. An access token ends by itself.")]
+    token_type_hint: Annotated[str, Field(description="It changes nothing")] = ""
+    all: Annotated[bool, Field(description="Whether every session of the user ends")] = False
+
 
 class TokenOut(BaseModel):
-    """The token (RFC 6749, section 5.1); `expires_in` is in seconds."""
+    """The tokens (RFC 6749, section 5.1). Both times are in seconds.
+
+    A refresh token is used once: its answer has the next one. `refresh_expires_in` counts down to
+    the end of the session, 30 days after the user signed in.
+    """
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
     access_token: str
     token_type: Literal["bearer"] = "bearer"
     expires_in: int
+    refresh_token: str
+    refresh_expires_in: int
 
 
 class PublicKey(BaseModel):

@@ -21,6 +21,7 @@ ROUTES = {
     "/articles/": {"get", "post"},
     "/articles/{article_id}": {"get", "patch", "delete"},
     "/auth/token": {"post"},
+    "/auth/revoke": {"post"},
     "/.well-known/jwks.json": {"get"},
 }
 USER = {"email": "eve@example.com", "password": PASSWORD}

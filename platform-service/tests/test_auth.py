@@ -27,7 +27,9 @@ def test_signing_in_gives_a_token_that_works(client: httpx.Client, ann: User, em
     answer = sign_in_as(client, email)
     body = answer.json()
     assert answer.status_code == 200
-    assert list(body) == ["access_token", "token_type", "expires_in"]
+    assert list(body) == [
+        *("access_token", "token_type", "expires_in", "refresh_token", "refresh_expires_in")
+    ]
     assert (body["token_type"], body["expires_in"]) == ("bearer", 900)
     assert answer.headers["Cache-Control"] == "no-store"
     headers = {"Authorization": f"bearer {body['access_token']}"}

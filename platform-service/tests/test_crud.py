@@ -72,9 +72,11 @@ def test_a_write_sends_at_most_three(
     assert 1 <= len(statements) <= 3, statements
 
 
-def test_signing_in_sends_one(client: httpx.Client, ann: User, statements: Statements) -> None:
+def test_signing_in_sends_two_and_five_when_the_password_is_right(
+    client: httpx.Client, ann: User, statements: Statements
+) -> None:
     client.post("/auth/token", data={"username": ann.email, "password": PASSWORD})
-    assert len(statements) == 1, statements
+    assert len(statements) == 2 + 5, statements
 
 
 def test_a_request_refused_without_a_token_sends_none(

@@ -12,6 +12,7 @@ TIMES = {"created_at", "updated_at", "published_at"}
 POST = {"id", "title", "body", "published", "author_id"} | TIMES
 USER = {"id", "email", "is_active", "created_at"}
 ARTICLE = {"id", "title", "content", "is_published", "owner_id", "owner_email"} | TIMES
+TOKENS = {"access_token", "token_type", "expires_in", "refresh_token", "refresh_expires_in"}
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ ROUTES = [
     Route("GET", "/users/", 200, USER, signed_in=True),
     Route("GET", "/users/me", 200, USER, signed_in=True),
     Route("GET", "/users/{user}", 200, USER, signed_in=True),
-    Route("POST", "/auth/token", 200, {"access_token", "token_type", "expires_in"}),
+    Route("POST", "/auth/token", 200, TOKENS),
+    Route("POST", "/auth/revoke", 200),
     Route("GET", "/.well-known/jwks.json", 200, {"keys"}),
     Route("GET", "/articles/", 200, ARTICLE),
     Route("GET", "/articles/{article}", 200, ARTICLE),
@@ -61,6 +63,7 @@ METHODS = {
     "/users/me": {"GET", "HEAD"},
     "/users/{user}": {"GET", "HEAD"},
     "/auth/token": {"POST"},
+    "/auth/revoke": {"POST"},
     "/.well-known/jwks.json": {"GET", "HEAD"},
     "/articles/": {"GET", "HEAD", "POST"},
     "/articles/{article}": {"GET", "HEAD", "PATCH", "DELETE"},
@@ -74,6 +77,7 @@ JSON_ROUTES = [
     ("POST", "/articles/"),
     ("PATCH", "/articles/{article}"),
 ]
+FORMS = {"/auth/token", "/auth/revoke"}
 
 
 each_route = pytest.mark.parametrize("route", ROUTES, ids=str)
@@ -85,11 +89,18 @@ def call(api: httpx.Client, route: Route, path: str, user: User, **headers: str)
     """Call the route as its kind of client calls it."""
     auth = user.auth if route.signed_in else {}
     options: dict[str, Any] = {"headers": {**auth, **headers}}
-    if path == "/auth/token":
-        options["data"] = {"username": user.email, "password": PASSWORD}
+    if path in FORMS:
+        options["data"] = form_of(path, user)
     elif route.method in ("POST", "PATCH"):
         options["json"] = valid_body(path)
     return api.request(route.method, path, **options)
+
+
+def form_of(path: str, user: User) -> Json:
+    """Return the form that the route accepts."""
+    if path == "/auth/revoke":
+        return {"token": word()}
+    return {"username": user.email, "password": PASSWORD}
 
 
 def valid_body(path: str) -> Json:

@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 import httpx
 
+OAUTH = {"/auth/token", "/auth/revoke"}
 PROBLEM = {"type", "title", "status", "detail", "instance", "request_id"}
 # RFC 9110 renamed some titles; Python's table follows with 3.13.
 RENAMED = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
@@ -54,7 +55,7 @@ def inspect_problem(response: httpx.Response) -> None:
     assert response.headers["content-type"] == "application/problem+json", response.text[:200]
     problem = response.json()
     more = {"errors"} if status == 422 else set()
-    if response.request.url.path == "/auth/token" and "error" in problem:  # RFC 6749, section 5.2
+    if response.request.url.path in OAUTH and "error" in problem:  # RFC 6749, section 5.2
         more |= {"error"}
     assert set(problem) == PROBLEM | more, problem
     assert problem["type"] == "about:blank"

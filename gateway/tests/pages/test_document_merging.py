@@ -152,7 +152,7 @@ def document() -> Document:
 
 def test_one_sign_in_serves_every_service(document: Document) -> None:
     flow = document["components"]["securitySchemes"].pop("signed-in")["flows"]["password"]
-    assert flow == {"tokenUrl": "/auth/token", "scopes": {}}
+    assert flow == {"tokenUrl": "/auth/token", "refreshUrl": "/auth/token", "scopes": {}}
     assert document["components"]["securitySchemes"] == {}
     assert document["servers"] == [{"url": "/"}]
 

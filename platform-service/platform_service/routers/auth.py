@@ -9,19 +9,21 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy.orm import Session
 from starlette.exceptions import HTTPException
 
+from chassis.addresses import ClientNetwork
 from chassis.callers import CallerId
-from chassis.errors import DomainError, UnauthorizedError
+from chassis.errors import BadRequestError, DomainError, TooManyRequestsError, UnauthorizedError
 from chassis.openapi import problems
 from chassis.requests import NO_QUERY
 from chassis.routes import Route
 from chassis.transactions import in_transaction
-from platform_service import crud
+from platform_service import crud, sessions, throttle
 from platform_service.database import Db, ReadOnlyDb
-from platform_service.errors import WrongPasswordError
+from platform_service.errors import RefreshTokenError, WrongPasswordError
 from platform_service.keys import TOKEN_SECONDS
 from platform_service.models import User
 from platform_service.passwords import verify_password
-from platform_service.schemas import PublicKeys, TokenOut, TokenRequest
+from platform_service.schemas import PublicKeys, RevocationRequest, TokenOut, TokenRequest
+from platform_service.sessions import Issued
 
 
 class OAuthRoute(Route):
@@ -43,10 +45,12 @@ class OAuthRoute(Route):
 
 
 def _oauth_error(error: Exception) -> str | None:
-    """Return the code of an error. There is none for a failure of the service."""
+    """Return the code of an error. There is none for a failure of the service, nor for 429."""
     if isinstance(error, HTTPException) and error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return None
-    if isinstance(error, WrongPasswordError):
+    if isinstance(error, TooManyRequestsError):
+        return None
+    if isinstance(error, WrongPasswordError | RefreshTokenError):
         return "invalid_grant"
     if isinstance(error, UnauthorizedError):
         return "invalid_client"
@@ -56,6 +60,7 @@ def _oauth_error(error: Exception) -> str | None:
     return "invalid_request"
 
 
+UNCERTAIN = (504, 507)  # of a POST that stores something and is no creation
 COMMON: dict[str, Any] = {
     "tags": ["auth"],
     "dependencies": [NO_QUERY],
@@ -65,28 +70,88 @@ router = APIRouter(prefix="/auth", route_class=OAuthRoute, **COMMON)
 keys_router = APIRouter(route_class=Route, **COMMON)
 
 
-@router.post("/token")
+@router.post("/token", responses=problems(429, *UNCERTAIN))
 async def create_token(
     form: Annotated[TokenRequest, Form()],
+    *,
     caller_id: CallerId,
-    db: ReadOnlyDb,
+    network: ClientNetwork,
+    db: Db,
+    reader: ReadOnlyDb,
     request: Request,
     response: Response,
 ) -> TokenOut:
-    """Sign in with the OAuth2 password form; the username is the e-mail."""
-    # The transaction is over before the hash is verified, which takes far longer.
-    user = await in_transaction(db, _find_user, form.username, caller_id)
-    matches = await verify_password(form.password, user.hashed_password if user else None)
-    if user is None or not matches or not user.is_active:
-        raise WrongPasswordError
+    """Sign in with e-mail and password, or stay signed in with a refresh token.
+
+    A refresh token is used once, and the answer has the next one. For ten seconds it may be used
+    again, after a lost answer or by a second tab. Later the whole session ends, since the token
+    may be stolen. Wrong passwords for one e-mail have to wait longer and longer (429).
+    """
+    if form.grant_type == "password":
+        issued = await _sign_in(form, caller_id, network, reader, db)
+    else:
+        issued = await _refresh(form.refresh_token, caller_id, db)
     response.headers["Cache-Control"] = "no-store"  # RFC 6749, section 5.1
-    token = request.app.state.keys.sign(user.id)
-    return TokenOut(access_token=token, expires_in=TOKEN_SECONDS)
+    token = request.app.state.keys.sign(issued.user_id)
+    return TokenOut(
+        access_token=token,
+        expires_in=TOKEN_SECONDS,
+        refresh_token=issued.refresh_token,
+        refresh_expires_in=issued.refresh_expires_in,
+    )
 
 
-def _find_user(db: Session, email: str, caller_id: int | None) -> User | None:
+async def _sign_in(
+    form: TokenRequest, caller_id: int | None, network: str, reader: Session, db: Session
+) -> Issued:
+    # The first transaction is over before the hash is verified, which takes far longer.
+    user = await in_transaction(reader, _find_user, form.username, caller_id, network)
+    matches = await verify_password(form.password, user.hashed_password if user else None)
+    issued = await in_transaction(db, _decide, user if matches else None, form.username, network)
+    if issued is None:
+        raise WrongPasswordError
+    return issued
+
+
+def _find_user(db: Session, email: str, caller_id: int | None, network: str) -> User | None:
     crud.find_caller(db, caller_id)
+    throttle.check_wait(db, email, network)
     return crud.find_user(db, email)
+
+
+def _decide(db: Session, user: User | None, email: str, network: str) -> Issued | None:
+    """Begin a session of the user, or count a failure and return None."""
+    throttle.check_wait(db, email, network)  # others may have failed meanwhile
+    issued = sessions.begin_session(db, user.id, user.hashed_password) if user else None
+    if issued:
+        throttle.note_success(db, email, network)
+    else:
+        throttle.note_failure(db, email, network)
+    return issued
+
+
+async def _refresh(refresh_token: str, caller_id: int | None, db: Session) -> Issued:
+    issued = await in_transaction(db, _next_token, refresh_token, caller_id)
+    if issued is None:  # The transaction is committed: it may have ended a stolen session.
+        raise RefreshTokenError
+    return issued
+
+
+def _next_token(db: Session, refresh_token: str, caller_id: int | None) -> Issued | None:
+    crud.find_caller(db, caller_id)
+    if not refresh_token:
+        raise BadRequestError("The field refresh_token is missing.")
+    return sessions.refresh(db, refresh_token)
+
+
+@router.post("/revoke", response_class=Response, responses=problems(*UNCERTAIN))
+def revoke_token(form: Annotated[RevocationRequest, Form()], caller_id: CallerId, db: Db) -> None:
+    """Sign out: end the session of a refresh token, or with `all=true` all of its user's.
+
+    The answer is the same whatever the token. An access token ends by itself within 15 minutes.
+    """
+    crud.find_caller(db, caller_id)
+    sessions.revoke(db, form.token, everywhere=form.all)
 
 
 @keys_router.get("/.well-known/jwks.json", response_model=PublicKeys)

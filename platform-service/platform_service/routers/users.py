@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy.orm import Session
 
+from chassis.addresses import ClientNetwork
 from chassis.callers import CallerId, SignedInId
 from chassis.openapi import problems
 from chassis.pagination import Row, link_next_page
@@ -12,7 +13,7 @@ from chassis.requests import NO_QUERY
 from chassis.routes import Route
 from chassis.schemas import Page
 from chassis.transactions import in_transaction
-from platform_service import crud
+from platform_service import crud, throttle
 from platform_service.database import Db
 from platform_service.models import User
 from platform_service.passwords import hash_password
@@ -28,18 +29,26 @@ router = APIRouter(prefix="/users", tags=["users"], route_class=Route, responses
     dependencies=[NO_QUERY],
     responses=problems(409),
 )
-async def create_user(user: UserCreate, caller_id: CallerId, db: Db, response: Response) -> User:
+async def create_user(
+    user: UserCreate, caller_id: CallerId, network: ClientNetwork, db: Db, response: Response
+) -> User:
     """Sign up; Location names the new user."""
     # The hash takes far longer than a transaction should.
     hashed_password = await hash_password(user.password)
-    created = await in_transaction(db, _create_user, caller_id, user.email, hashed_password)
+    created = await in_transaction(
+        db, _create_user, caller_id, user.email, hashed_password, network
+    )
     response.headers["Location"] = f"/users/{created.id}"
     return created
 
 
-def _create_user(db: Session, caller_id: int | None, email: str, hashed_password: str) -> User:
+def _create_user(
+    db: Session, caller_id: int | None, email: str, hashed_password: str, network: str
+) -> User:
     crud.find_caller(db, caller_id)
-    return crud.create_user(db, email, hashed_password)
+    created = crud.create_user(db, email, hashed_password)
+    throttle.note_success(db, email, network)
+    return created
 
 
 @router.get("/", response_model=list[UserOut])

@@ -1,4 +1,4 @@
-"""Add versions and times.
+"""Add versions and times, sessions, and networks that sign in.
 
 `platform_service.migrate` fills the times, in transactions of its own.
 
@@ -15,6 +15,8 @@ down_revision: str | None = "3b9d0c61a7f4"
 branch_labels: None = None
 depends_on: None = None
 
+ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
 
 def upgrade() -> None:
     op.add_column(
@@ -22,8 +24,37 @@ def upgrade() -> None:
     )
     op.add_column("articles", sa.Column("changed_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("articles", sa.Column("published_at", sa.DateTime(timezone=True), nullable=True))
+    op.create_table(
+        "refresh_tokens",
+        sa.Column("sha256", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("family", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("user_id", ID, nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["user_id"],
+            ["users.id"],
+            name=op.f("fk_refresh_tokens_user_id_users"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("sha256", name=op.f("pk_refresh_tokens")),
+    )
+    for column in ("family", "user_id", "expires_at"):
+        op.create_index(op.f(f"ix_refresh_tokens_{column}"), "refresh_tokens", [column])
+    op.create_table(
+        "sign_in_networks",
+        sa.Column("sha256", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("failed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("is_known", sa.Boolean(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("sha256", name=op.f("pk_sign_in_networks")),
+    )
+    op.create_index(op.f("ix_sign_in_networks_expires_at"), "sign_in_networks", ["expires_at"])
 
 
 def downgrade() -> None:
+    op.drop_table("sign_in_networks")
+    op.drop_table("refresh_tokens")
     for column in ("published_at", "changed_at", "version"):
         op.drop_column("articles", column)

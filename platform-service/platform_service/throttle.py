@@ -1,0 +1,106 @@
+"""Wrong passwords: each waits longer, by account and by network. Nothing here commits.
+
+A network from which somebody has signed in to the account counts for itself. All others also count
+together, so that guesses from many networks wait too, and hinder nobody where they are known.
+An account is an e-mail. One that nobody has is counted likewise, so that nobody learns who has one.
+"""
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from math import ceil
+from typing import Any
+
+from sqlalchemy import bindparam, case, select
+from sqlalchemy.dialects.postgresql import insert  # SQLite's compiler takes it, too
+from sqlalchemy.orm import Session
+
+from chassis.errors import TooManyRequestsError
+from chassis.expiry import delete_expired
+from chassis.models import NOW
+from platform_service.emails import email_key
+from platform_service.models import SignInNetwork
+
+FREE_FAILURES = 10  # of a network; the next one waits a second, and each one twice as long
+FREE_FAILURES_OF_STRANGERS = 20
+LONGEST_WAIT = 15 * 60
+FORGOTTEN_AFTER = timedelta(hours=6)  # without a failure
+KNOWN_FOR = timedelta(days=90)
+STRANGERS = ""  # stands for all networks that are not known
+
+# Built once, since to build a query costs as much as to run it.
+FOUND = select(
+    SignInNetwork.sha256,
+    SignInNetwork.failures,
+    SignInNetwork.failed_at,
+    SignInNetwork.is_known,
+    NOW.label("now"),
+).where(SignInNetwork.sha256.in_([bindparam("own"), bindparam("strangers")]))
+IS_RECENT = SignInNetwork.failed_at > bindparam("forgotten")
+FAIL = (
+    insert(SignInNetwork)
+    .values(
+        sha256=bindparam("sha256"),
+        failures=1,
+        failed_at=NOW,
+        is_known=False,
+        expires_at=bindparam("expires_at"),
+    )
+    .on_conflict_do_update(
+        index_elements=[SignInNetwork.sha256],
+        set_={
+            "failures": case((IS_RECENT, SignInNetwork.failures + 1), else_=1),
+            "failed_at": NOW,
+            "expires_at": case(
+                (SignInNetwork.is_known, SignInNetwork.expires_at),
+                else_=bindparam("expires_at"),
+            ),
+        },
+    )
+    .returning(SignInNetwork.is_known)
+)
+SUCCESS: dict[str, Any] = {"failures": 0, "is_known": True, "expires_at": bindparam("expires_at")}
+SUCCEED = (
+    insert(SignInNetwork)
+    .values(sha256=bindparam("sha256"), **SUCCESS)
+    .on_conflict_do_update(index_elements=[SignInNetwork.sha256], set_=SUCCESS)
+)
+
+
+def check_wait(db: Session, email: str, network: str) -> None:
+    """Raise TooManyRequestsError while a password for this account would come too soon."""
+    own, strangers = _digest(email, network), _digest(email, STRANGERS)
+    rows = {row.sha256: row for row in db.execute(FOUND, {"own": own, "strangers": strangers})}
+    seconds = _wait(rows.get(own), FREE_FAILURES)
+    if own not in rows or not rows[own].is_known:
+        seconds = max(seconds, _wait(rows.get(strangers), FREE_FAILURES_OF_STRANGERS))
+    if seconds > 0:
+        detail = "There were too many wrong passwords; try again later."
+        raise TooManyRequestsError(detail, ceil(seconds))
+
+
+def note_failure(db: Session, email: str, network: str) -> None:
+    """Count a wrong password for this account."""
+    now = datetime.now(UTC)  # Hours leave room for what the clocks of replicas differ by.
+    times = {"forgotten": now - FORGOTTEN_AFTER, "expires_at": now + FORGOTTEN_AFTER}
+    if not db.scalar(FAIL, {"sha256": _digest(email, network), **times}):
+        db.scalar(FAIL, {"sha256": _digest(email, STRANGERS), **times})
+    delete_expired(db, SignInNetwork, now)
+
+
+def note_success(db: Session, email: str, network: str) -> None:
+    """Remember a network from which somebody has signed in to this account, or signed up."""
+    until = datetime.now(UTC) + KNOWN_FOR
+    db.execute(SUCCEED, {"sha256": _digest(email, network), "expires_at": until})
+
+
+def _wait(row: Any, free: int) -> float:
+    """Return the seconds that are left to wait after the last failure."""
+    if row is None or row.failures < free:
+        return 0
+    wait = min(2 ** min(row.failures - free, 10), LONGEST_WAIT)
+    left: timedelta = row.failed_at + timedelta(seconds=wait) - row.now
+    return left.total_seconds()
+
+
+def _digest(email: str, network: str) -> bytes:
+    return hashlib.sha256(f"{email_key(email)}\0{network}".encode()).digest()

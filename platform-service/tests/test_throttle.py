@@ -1,0 +1,190 @@
+"""Wrong passwords wait longer and longer, and hinder nobody who is known."""
+
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import httpx
+import pytest
+from conftest import PASSWORD, User
+
+from chassis_testing.fixtures import Sql
+from chassis_testing.problem import assert_problem
+from platform_service import passwords
+from platform_service.database import WRITERS
+
+HOME, ELSEWHERE, STRANGER = "192.0.2.1", "192.0.2.2", "203.0.113.7"
+EMAIL = "ann@example.com"
+
+
+def sign_in(
+    client: httpx.Client, network: str, password: str = "wrong", email: str = EMAIL
+) -> httpx.Response:
+    """Try a password from a network. The server believes what comes from this machine."""
+    form = {"username": email, "password": password}
+    return client.post("/auth/token", data=form, headers={"X-Forwarded-For": network})
+
+
+def fail(client: httpx.Client, times: int, network: str = STRANGER, email: str = EMAIL) -> None:
+    for _ in range(times):
+        answer = sign_in(client, network, email=email)
+        assert answer.status_code == 401, answer.text
+
+
+def seconds_of(answer: httpx.Response) -> int:
+    problem = assert_problem(answer, 429)
+    assert problem["detail"] == "There were too many wrong passwords; try again later."
+    return int(answer.headers["Retry-After"])
+
+
+@pytest.fixture
+def pass_time(sql: Sql, engine: str) -> Callable[[float], None]:
+    """Moves every failure into the past."""
+    earlier = (
+        "{} - interval '{} seconds'"
+        if engine == "postgresql"
+        else "strftime('%Y-%m-%d %H:%M:%f', {}, '-{} seconds')"
+    )
+
+    def move(seconds: float) -> None:
+        times = ("failed_at", "expires_at")
+        changes = [f"{name} = {earlier.format(name, seconds)}" for name in times]
+        sql(f"UPDATE sign_in_networks SET {', '.join(changes)}")
+
+    return move
+
+
+PassTime = Callable[[float], None]
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer failures are free, since each of them costs a hash."""
+    monkeypatch.setattr("platform_service.throttle.FREE_FAILURES", 2)
+    monkeypatch.setattr("platform_service.throttle.FREE_FAILURES_OF_STRANGERS", 4)
+
+
+@pytest.mark.usefixtures("ann")
+def test_failures_wait_twice_as_long_each_time_up_to_a_quarter_of_an_hour(
+    client: httpx.Client, pass_time: PassTime
+) -> None:
+    fail(client, 2)
+    waits = []
+    for _ in range(12):
+        waits.append(seconds_of(sign_in(client, STRANGER)))
+        pass_time(waits[-1])
+        fail(client, 1)
+    assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]
+
+
+@pytest.mark.usefixtures("ann")
+def test_the_right_password_waits_too_and_then_ends_the_count(
+    client: httpx.Client, pass_time: PassTime
+) -> None:
+    fail(client, 2)
+    assert seconds_of(sign_in(client, STRANGER, PASSWORD)) == 1
+    pass_time(1)
+    assert sign_in(client, STRANGER, PASSWORD).status_code == 200
+    fail(client, 2)
+
+
+def test_an_email_that_nobody_has_is_counted_likewise(
+    client: httpx.Client, ann: User, pass_time: PassTime
+) -> None:
+    for email in (ann.email, "eve@example.com", "\u0130 <x>"):
+        fail(client, 2, email=email)
+    answers = [sign_in(client, STRANGER, email=it) for it in (ann.email, "eve@example.com")]
+    assert [seconds_of(answer) for answer in answers] == [1, 1]
+    pass_time(1)
+    fail(client, 1, email="EVE@example.com")
+    assert seconds_of(sign_in(client, STRANGER, email="eve@example.com")) == 2
+
+
+def test_a_wait_computes_no_hash(
+    client: httpx.Client, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail(client, 2)
+    fail(client, 2, email="eve@example.com")
+
+    def verify(*_: object, **__: object) -> bool:
+        pytest.fail("a hash was computed")
+
+    monkeypatch.setattr(passwords._context, "verify", verify)
+    for email in (ann.email, "eve@example.com"):
+        assert seconds_of(sign_in(client, STRANGER, email=email))
+
+
+def test_strangers_count_together_and_hinder_nobody_where_they_have_signed_in(
+    client: httpx.Client, ann: User, bob: User
+) -> None:
+    assert sign_in(client, HOME, PASSWORD).status_code == 200
+    for number in range(4):
+        fail(client, 1, f"203.0.113.{number}")
+    assert seconds_of(sign_in(client, "203.0.113.200", PASSWORD)) == 1
+    assert seconds_of(sign_in(client, ELSEWHERE, PASSWORD, ann.email)) == 1
+    fail(client, 1, HOME)
+    assert sign_in(client, HOME, PASSWORD).status_code == 200
+    assert sign_in(client, ELSEWHERE, PASSWORD, bob.email).status_code == 200
+
+
+def test_a_known_network_counts_for_itself(client: httpx.Client, ann: User) -> None:
+    assert sign_in(client, HOME, PASSWORD).status_code == 200
+    fail(client, 2, HOME)
+    assert seconds_of(sign_in(client, HOME, PASSWORD)) == 1
+    assert sign_in(client, ELSEWHERE, PASSWORD, ann.email).status_code == 200
+
+
+def test_where_somebody_signed_up_they_are_known(client: httpx.Client) -> None:
+    user = {"email": EMAIL, "password": PASSWORD}
+    answer = client.post("/users/", json=user, headers={"X-Forwarded-For": HOME})
+    assert answer.status_code == 201
+    for number in range(4):
+        fail(client, 1, f"203.0.113.{number}")
+    assert sign_in(client, HOME, PASSWORD).status_code == 200
+
+
+@pytest.mark.usefixtures("ann")
+def test_a_session_goes_on_while_passwords_wait(client: httpx.Client) -> None:
+    token = sign_in(client, STRANGER, PASSWORD).json()["refresh_token"]
+    fail(client, 2)
+    form = {"grant_type": "refresh_token", "refresh_token": token}
+    refreshed = client.post("/auth/token", data=form, headers={"X-Forwarded-For": STRANGER})
+    assert refreshed.status_code == 200
+
+
+@pytest.mark.usefixtures("ann")
+def test_the_addresses_of_one_ipv6_network_count_as_one(client: httpx.Client) -> None:
+    for number in range(2):
+        fail(client, 1, f"2001:db8::{number}")
+    assert seconds_of(sign_in(client, "2001:db8::ffff", PASSWORD))
+    assert sign_in(client, "2001:db8:0:1::1", PASSWORD).status_code == 200
+
+
+@pytest.mark.usefixtures("ann")
+def test_failures_are_forgotten_after_six_hours(
+    client: httpx.Client, pass_time: PassTime, sql: Sql
+) -> None:
+    fail(client, 2)
+    pass_time(6 * 3600 + 1)
+    fail(client, 2)
+    assert seconds_of(sign_in(client, STRANGER)) == 1
+    pass_time(6 * 3600 + 1)
+    fail(client, 1, HOME, "eve@example.com")
+    assert len(sql("SELECT 1 FROM sign_in_networks")) == 2, "those of Eve"
+
+
+@pytest.mark.usefixtures("ann")
+def test_of_many_guesses_at_once_no_more_are_answered_than_one_after_the_other(
+    client: httpx.Client,
+) -> None:
+    guesses = [partial(sign_in, client, STRANGER)] * 20 + [
+        partial(sign_in, client, STRANGER, PASSWORD)
+    ]
+    with ThreadPoolExecutor(len(guesses)) as pool:
+        answers = [future.result() for future in [pool.submit(guess) for guess in guesses]]
+    counts: Counter[Any] = Counter(answer.status_code for answer in answers)
+    assert set(counts) <= {200, 401, 429}
+    # One that succeeds ends the count, once.
+    assert 2 <= counts[401] <= 2 * (2 + WRITERS - 1)

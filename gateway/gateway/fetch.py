@@ -1,4 +1,4 @@
-"""The gateway's own questions to the services: keys and OpenAPI documents."""
+"""The gateway's own questions to the services, and results that requests share."""
 
 import asyncio
 import logging

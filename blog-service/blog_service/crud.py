@@ -1,13 +1,15 @@
 """All database logic. Nothing here commits: the transaction ends where the route ends."""
 
-from sqlalchemy import ColumnElement, func, or_, select
+from collections.abc import Mapping
+
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from blog_service.models import Post
 from blog_service.schemas import PostCreate, PostPage, PostUpdate
 from chassis.errors import ForbiddenError, NotFoundError
-from chassis.pagination import Row, fetch_page
-from chassis.preconditions import Check
+from chassis.pagination import Parts, Row, count_rows, fetch_page
+from chassis.visibility import Visibility
 
 # A list is only shown, and a row of the table costs a fraction of an entity.
 posts = Post.__table__
@@ -21,17 +23,19 @@ SHOWN = select(
     func.coalesce(posts.c.changed_at, posts.c.created_at).label("updated_at"),
     posts.c.published_at,
 )
+VISIBLE = Visibility(
+    posts.c.published, posts.c.published_at, posts.c.author_id, shares_drafts_of_nobody=True
+)
 
 
 def list_posts(db: Session, page: PostPage, caller_id: int | None) -> list[Row]:
-    """Return the posts of the page by ascending id, and one more if there are more."""
-    return fetch_page(db, SHOWN.where(*_filters(page, caller_id)), posts.c.id, page)
+    """Return the posts of the page, and one more if there are more."""
+    return fetch_page(db, SHOWN, page, *_selected(page, caller_id))
 
 
 def count_posts(db: Session, page: PostPage, caller_id: int | None) -> int:
-    """Return how many posts the filter selects, whatever the page."""
-    query = select(func.count(posts.c.id)).where(*_filters(page, caller_id))
-    return db.scalars(query).one()
+    """Return how many posts the filters select, whatever the page."""
+    return count_rows(db, SHOWN, *_selected(page, caller_id))
 
 
 def get_post(db: Session, post_id: int, caller_id: int | None) -> Post:
@@ -50,28 +54,24 @@ def create_post(db: Session, post: PostCreate, author_id: int | None) -> Post:
     return created
 
 
-def update_post(
-    db: Session, post_id: int, changes: PostUpdate, caller_id: int | None, check: Check
-) -> Post:
-    """Set the fields that were sent, or raise NotFoundError, ForbiddenError or ChangedError."""
-    post = _get_to_change(db, post_id, caller_id, check)
+def update_post(db: Session, post_id: int, changes: PostUpdate, caller_id: int | None) -> Post:
+    """Set the fields that were sent, or raise NotFoundError or ForbiddenError."""
+    post = _get_to_change(db, post_id, caller_id)
     for field, value in changes.model_dump(exclude_unset=True).items():
         setattr(post, field, value)
-    db.flush()
     return post
 
 
-def delete_post(db: Session, post_id: int, caller_id: int | None, check: Check) -> None:
-    """Delete the post, or raise NotFoundError, ForbiddenError or ChangedError."""
-    db.delete(_get_to_change(db, post_id, caller_id, check))
+def delete_post(db: Session, post_id: int, caller_id: int | None) -> None:
+    """Delete the post, or raise NotFoundError or ForbiddenError."""
+    db.delete(_get_to_change(db, post_id, caller_id))
 
 
-def _get_to_change(db: Session, post_id: int, caller_id: int | None, check: Check) -> Post:
+def _get_to_change(db: Session, post_id: int, caller_id: int | None) -> Post:
     """Return the post. The transaction began as a writer's, so that no other one changes it."""
     post = get_post(db, post_id, caller_id)
     if not _may_change(post, caller_id):
         raise ForbiddenError("Only its author may do this.")
-    check(post.version)
     return post
 
 
@@ -80,14 +80,7 @@ def _may_change(post: Post, caller_id: int | None) -> bool:
     return post.author_id is None or post.author_id == caller_id
 
 
-def _filters(page: PostPage, caller_id: int | None) -> list[ColumnElement[bool]]:
-    """Return the conditions of a list: published posts, and drafts that the caller may change."""
-    author_id = posts.c.author_id
-    own = (
-        author_id.is_(None)
-        if caller_id is None
-        else or_(author_id.is_(None), author_id == caller_id)
-    )
-    if page.published is None:
-        return [or_(posts.c.published, own)]
-    return [posts.c.published] if page.published else [posts.c.published.is_(False), own]
+def _selected(page: PostPage, caller_id: int | None) -> tuple[Parts, Mapping[str, int | None]]:
+    """Return the parts of a list, and the values of their parameters."""
+    values = {"owner_id": page.author_id, "caller_id": caller_id}
+    return VISIBLE.parts(page.sort, published=page.published, **values), values

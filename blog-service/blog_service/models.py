@@ -25,6 +25,7 @@ class Post(Versioned, Base):
         sa.CheckConstraint(f"length(title) BETWEEN 1 AND {TITLE_LENGTH}", name="title_length"),
         sa.CheckConstraint(f"length(body) <= {BODY_LENGTH}", name="body_length"),
         sa.Index(None, "published", "id"),
+        sa.Index(None, "author_id", "published", "id"),
         {"sqlite_autoincrement": True},  # an id is never used twice
     )
 
@@ -44,3 +45,10 @@ class Post(Versioned, Base):
         if published and self.published_at is None:
             self.published_at = sa.func.now()
         return published
+
+
+# For lists by time, which have the same condition (see chassis.visibility).
+LISTED = Post.published.is_not(False)
+BY_TIME = Post.published_at, Post.id
+sa.Index(None, *BY_TIME, sqlite_where=LISTED, postgresql_where=LISTED)
+sa.Index(None, Post.author_id, *BY_TIME, sqlite_where=LISTED, postgresql_where=LISTED)

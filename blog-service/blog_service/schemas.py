@@ -7,7 +7,8 @@ from fastapi import Path
 from pydantic import Field, StrictBool
 
 from blog_service.models import BODY_LENGTH, TITLE_LENGTH
-from chassis.schemas import Input, NoNul, OptionalParameter, Output, Page, RowId, example
+from chassis.pages import TextPage
+from chassis.schemas import Input, NoNul, OptionalParameter, Output, RowId, example
 
 PostId = Annotated[RowId, Path(examples=[1])]
 Title = Annotated[str, Field(min_length=1, max_length=TITLE_LENGTH), NoNul]
@@ -15,10 +16,11 @@ Body = Annotated[str, Field(max_length=BODY_LENGTH), NoNul]
 EXAMPLE = {"title": "On engines", "body": "The engine weaves patterns.", "published": True}
 
 
-class PostPage(Page):
-    """A page of posts, and the filter."""
+class PostPage(TextPage):
+    """A page of posts, and the filters."""
 
     published: OptionalParameter[bool] = None
+    author_id: OptionalParameter[RowId] = None
 
 
 class PostCreate(Input):

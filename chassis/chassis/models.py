@@ -1,12 +1,14 @@
 """Pieces of the models of every service."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 # Every constraint has a predictable name, so that a migration can change it.
 NAMING_CONVENTION = {
@@ -18,11 +20,29 @@ NAMING_CONVENTION = {
 }
 
 
+class _Text(sqlite.DATETIME):
+    """A moment as CURRENT_TIMESTAMP writes it: with a fraction only if there is one.
+
+    So a moment has one text, and texts are in the order of moments.
+    """
+
+    def bind_processor(self, dialect: sa.Dialect) -> Callable[[Any], str | None]:
+        """Return the function that makes the text."""
+        write: Any = super().bind_processor(dialect)
+        return lambda moment: moment and write(moment).removesuffix(".000000")
+
+
 class UtcDateTime(TypeDecorator[datetime]):
     """A moment in UTC. SQLite stores no time zone, so that one is added to what it returns."""
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> TypeEngine[Any]:
+        """Return the type of the driver."""
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(_Text())  # type: ignore[no-untyped-call]
+        return dialect.type_descriptor(sa.DateTime(timezone=True))
 
     def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
         """Return the moment with its time zone."""

@@ -94,23 +94,6 @@ class NoQuery(Input):
     """The query of a route that has no query parameters."""
 
 
-class Page(Input):
-    """A page of a list."""
-
-    skip: Number = Field(default=0, ge=0, le=1_000_000)
-    limit: Number = Field(default=20, ge=1, le=100)
-    after: OptionalParameter[RowId] = Field(
-        default=None, description="An id: the page begins behind it. It excludes skip."
-    )
-    count: bool = Field(default=False, description="Send X-Total-Count")
-
-    @model_validator(mode="after")
-    def _starts_in_one_way(self) -> "Page":
-        if self.skip and self.after is not None:
-            raise PydanticCustomError("page", "skip and after cannot be used together")
-        return self
-
-
 class Output(BaseModel):
     """An entity or a row as clients see it."""
 

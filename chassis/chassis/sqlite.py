@@ -79,7 +79,7 @@ def _configure(connection: Any, _record: object) -> None:
 
 
 def _clock() -> str:
-    return datetime.now(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    return datetime.now(UTC).replace(tzinfo=None).isoformat(" ")
 
 
 def _refuse_writes(connection: Any, _record: object) -> None:

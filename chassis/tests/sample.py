@@ -17,20 +17,22 @@ from pydantic import Field
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from chassis.app import Lifespan, make_app
+from chassis.callers import CallerId
 from chassis.database import Database, MakeEngine
 from chassis.errors import NotFoundError
 from chassis.migrations import migrate
-from chassis.models import NAMING_CONVENTION, Versioned
-from chassis.pagination import Row, fetch_page, link_next_page
+from chassis.models import NAMING_CONVENTION, UtcDateTime, Versioned
+from chassis.pages import TextPage
+from chassis.pagination import Row, count_rows, fetch_page, link_next_page
 from chassis.postgresql import make_postgresql_engine, parse_url
-from chassis.preconditions import ConditionalRequest, entity_tag
 from chassis.requests import NO_QUERY
 from chassis.routes import Route
-from chassis.schemas import Input, NoNul, Output, Page, RowId
+from chassis.schemas import Input, NoNul, OptionalParameter, Output, RowId
 from chassis.server import serve
 from chassis.settings import CallerSettings, load_settings
 from chassis.sqlite import make_sqlite_engine
 from chassis.tokens import tokens_of_callers
+from chassis.visibility import Visibility
 
 PART = "sample"
 READERS = 2
@@ -50,11 +52,22 @@ class Note(Versioned, Base):
     __tablename__ = "notes"
     __table_args__ = (
         sa.CheckConstraint(f"length(text) BETWEEN 1 AND {TEXT_LENGTH}", name="text_length"),
+        sa.Index(None, "published", "id"),
+        sa.Index(None, "owner_id", "published", "id"),
         {"sqlite_autoincrement": True},
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     text: Mapped[str] = mapped_column(sa.Text)
+    published: Mapped[bool] = mapped_column(server_default=sa.false())
+    published_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    owner_id: Mapped[int | None]
+
+
+LISTED = Note.published.is_not(False)
+BY_TIME = Note.published_at, Note.id
+sa.Index(None, *BY_TIME, sqlite_where=LISTED, postgresql_where=LISTED)
+sa.Index(None, Note.owner_id, *BY_TIME, sqlite_where=LISTED, postgresql_where=LISTED)
 
 
 Text = Annotated[str, Field(min_length=1, max_length=TEXT_LENGTH), NoNul]
@@ -68,11 +81,17 @@ class NoteUpdate(Input):
     text: Text = Field(default_factory=str)
 
 
+class NotePage(TextPage):
+    published: OptionalParameter[bool] = None
+    owner_id: OptionalParameter[RowId] = None
+
+
 class NoteOut(Output):
     id: int
     text: str
     created_at: datetime
     updated_at: datetime
+    published_at: datetime | None
 
 
 def make_database(settings: Settings) -> Database:
@@ -93,21 +112,40 @@ async def get_db(request: Request) -> Session:
 Db = Annotated[Session, Depends(get_db)]
 router = APIRouter(prefix="/notes", route_class=Route)
 
+notes = Note.__table__
+SHOWN = sa.select(
+    notes.c.id,
+    notes.c.text,
+    notes.c.created_at,
+    sa.func.coalesce(notes.c.changed_at, notes.c.created_at).label("updated_at"),
+    notes.c.published_at,
+)
+VISIBLE = Visibility(
+    notes.c.published, notes.c.published_at, notes.c.owner_id, shares_drafts_of_nobody=True
+)
+
 
 @router.get("/", response_model=list[NoteOut])
 def list_notes(
-    page: Annotated[Page, Query()], db: Db, request: Request, response: Response
+    page: Annotated[NotePage, Query()],
+    caller_id: CallerId,
+    db: Db,
+    request: Request,
+    response: Response,
 ) -> list[Row]:
+    values = {"owner_id": page.owner_id, "caller_id": caller_id}
+    parts = VISIBLE.parts(page.sort, published=page.published, **values)
     if page.count:
-        response.headers["X-Total-Count"] = str(db.scalar(sa.select(sa.func.count(Note.id))))
-    columns = (Note.id, Note.text, Note.created_at, Note.updated_at.label("updated_at"))
-    found = fetch_page(db, sa.select(*columns), Note.__table__.c.id, page)
-    return link_next_page(request, response, page, found)
+        response.headers["X-Total-Count"] = str(count_rows(db, SHOWN, parts, values))
+    return link_next_page(request, response, page, fetch_page(db, SHOWN, page, parts, values))
 
 
 @router.get("/{note_id}", response_model=NoteOut, dependencies=[NO_QUERY])
-def get_note(note_id: RowId, db: Db, request: ConditionalRequest) -> Note:
-    return request.show(_find(db, note_id))
+def get_note(note_id: RowId, db: Db) -> Note:
+    note = db.get(Note, note_id)
+    if note is None:
+        raise NotFoundError
+    return note
 
 
 @router.post("/", status_code=201, response_model=NoteOut, dependencies=[NO_QUERY])
@@ -116,32 +154,20 @@ def create_note(note: NoteCreate, db: Db, response: Response) -> Note:
     db.add(created)
     db.flush()
     response.headers["Location"] = f"/notes/{created.id}"
-    response.headers["ETag"] = entity_tag(created.version)
     return created
 
 
 @router.patch("/{note_id}", response_model=NoteOut, dependencies=[NO_QUERY])
-def update_note(note_id: RowId, changes: NoteUpdate, db: Db, request: ConditionalRequest) -> Note:
-    note = _find(db, note_id, lock=True)
-    request.check(note.version)
+def update_note(note_id: RowId, changes: NoteUpdate, db: Db) -> Note:
+    note = get_note(note_id, db)
     for field, value in changes.model_dump(exclude_unset=True).items():
         setattr(note, field, value)
-    db.flush()
-    return request.show(note)
+    return note
 
 
 @router.delete("/{note_id}", status_code=204, response_class=Response, dependencies=[NO_QUERY])
-def delete_note(note_id: RowId, db: Db, request: ConditionalRequest) -> None:
-    note = _find(db, note_id, lock=True)
-    request.check(note.version)
-    db.delete(note)
-
-
-def _find(db: Session, note_id: int, *, lock: bool = False) -> Note:
-    note = db.get(Note, note_id, with_for_update=lock)
-    if note is None:
-        raise NotFoundError
-    return note
+def delete_note(note_id: RowId, db: Db) -> None:
+    db.delete(get_note(note_id, db))
 
 
 def lifespan_of(settings: Settings) -> Lifespan:

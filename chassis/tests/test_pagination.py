@@ -5,13 +5,10 @@ from typing import Any
 
 import httpx
 import pytest
-import sample
-import sqlalchemy as sa
 from sqlalchemy import event
 
 from chassis.database import Database
-from chassis.pagination import MAX_CHARACTERS, Row, _length, paginate
-from chassis.schemas import Page
+from chassis.pagination import MAX_CHARACTERS, Row, _length
 from chassis_testing.fixtures import Sql
 
 COUNT = 47
@@ -19,21 +16,6 @@ COUNT = 47
 
 def row(*values: object) -> Row:
     return {str(index): value for index, value in enumerate(values)}
-
-
-@pytest.mark.parametrize(
-    ("page", "sql"),
-    [
-        (Page(), "ORDER BY notes.id LIMIT 21"),
-        (Page(skip=3, limit=5), "ORDER BY notes.id LIMIT 6 OFFSET 3"),
-        (Page(after=7), "WHERE notes.id > 7 ORDER BY notes.id LIMIT 21"),
-    ],
-)
-def test_a_page_is_by_keyset_and_asks_for_one_row_more(page: Page, sql: str) -> None:
-    notes = sample.Note.__table__
-    query = paginate(sa.select(notes.c.id), notes.c.id, page)
-    text = str(query.compile(compile_kwargs={"literal_binds": True}))
-    assert " ".join(text.split()).endswith(f"FROM notes {sql}")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ import httpx
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from chassis.schemas import MAX_FIELDS, Input, NoNul, Number, Output, Page, RowId
+from chassis.pages import Page
+from chassis.schemas import MAX_FIELDS, Input, NoNul, Number, Output, RowId
 from chassis_testing import hostile
 from chassis_testing.fixtures import only
 from chassis_testing.hostile import short
@@ -142,7 +143,7 @@ def test_a_client_that_sends_every_default_of_the_document_gets_the_page(
     operation = client.get("/openapi.json").json()["paths"]["/notes/"]["get"]
     declared = {one["name"]: one["schema"] for one in operation["parameters"]}
     defaults = {name: it["default"] for name, it in declared.items() if it.get("default", "") != ""}
-    assert defaults == {"skip": 0, "limit": 20, "count": False}
+    assert defaults == {"skip": 0, "limit": 20, "count": False, "sort": "id"}
     for number in range(3):
         client.post("/notes/", json={"text": str(number)})
     first = client.get("/notes/").json()[0]["id"]

@@ -1,25 +1,15 @@
 """All database logic. Nothing here commits: the transaction ends where the route ends."""
 
-from typing import Any
+from collections.abc import Mapping
 
-from sqlalchemy import (
-    ColumnElement,
-    FromClause,
-    Select,
-    bindparam,
-    false,
-    func,
-    or_,
-    select,
-    union_all,
-)
+from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
 from chassis.errors import ForbiddenError, NotFoundError, UnauthorizedError
-from chassis.pagination import Row, fetch_page
-from chassis.preconditions import Check
-from chassis.schemas import Page
+from chassis.pages import Page
+from chassis.pagination import Parts, Row, count_rows, fetch_page
+from chassis.visibility import Visibility
 from platform_service.emails import email_key
 from platform_service.errors import EmailTakenError
 from platform_service.models import Article, User
@@ -37,41 +27,19 @@ ARTICLE = (
 )
 
 
-def _shown(source: FromClause) -> Select[*tuple[Any, ...]]:
-    """Return the query for what a list shows of articles."""
-    query = select(
-        source.c.id,
-        source.c.title,
-        source.c.content,
-        source.c.is_published,
-        source.c.owner_id,
-        users.c.email.label("owner_email"),
-        source.c.created_at,
-        func.coalesce(source.c.changed_at, source.c.created_at).label("updated_at"),
-        source.c.published_at,
-    )
-    return query.join(users, users.c.id == source.c.owner_id)
-
-
-PUBLISHED = articles.c.is_published.is_(True)
-DRAFT = articles.c.is_published.is_(False)
-
-
-def _first(*conditions: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
-    """Return the query for as many articles as a page needs, by ascending id."""
-    rows = select(articles).where(articles.c.id > bindparam("after"), *conditions)
-    return select(rows.order_by(articles.c.id).limit(bindparam("rows")).subquery())
-
-
-# What is published, and the caller's own drafts. Each has the order of an index, so that a page
-# costs a page. A single list with OR would be sorted, or would read every draft of everybody.
-BOTH = union_all(
-    _first(PUBLISHED), _first(DRAFT, articles.c.owner_id == bindparam("caller_id"))
-).subquery()
-
-# Built once, like ARTICLE.
-SHOWN = _shown(articles)
-SHOWN_TO_CALLER = _shown(BOTH)
+SHOWN = select(
+    articles.c.id,
+    articles.c.title,
+    articles.c.content,
+    articles.c.is_published,
+    articles.c.owner_id,
+    users.c.email.label("owner_email"),
+    articles.c.created_at,
+    func.coalesce(articles.c.changed_at, articles.c.created_at).label("updated_at"),
+    articles.c.published_at,
+).join(users, users.c.id == articles.c.owner_id)
+SHOWN_OF_USERS = select(users.c.id, users.c.email, users.c.is_active, users.c.created_at)
+VISIBLE = Visibility(articles.c.is_published, articles.c.published_at, articles.c.owner_id)
 
 
 def get_caller(db: Session, user_id: int) -> User:
@@ -90,14 +58,13 @@ def find_caller(db: Session, user_id: int | None) -> User | None:
 
 
 def list_users(db: Session, page: Page) -> list[Row]:
-    """Return the users of the page by ascending id, and one more if there are more."""
-    query = select(users.c.id, users.c.email, users.c.is_active, users.c.created_at)
-    return fetch_page(db, query, users.c.id, page)
+    """Return the users of the page, and one more if there are more."""
+    return fetch_page(db, SHOWN_OF_USERS, page)
 
 
 def count_users(db: Session) -> int:
     """Return how many users there are."""
-    return db.scalars(select(func.count(User.id))).one()
+    return count_rows(db, SHOWN_OF_USERS)
 
 
 def get_user(db: Session, user_id: int) -> User:
@@ -131,18 +98,13 @@ def create_user(db: Session, email: str, hashed_password: str) -> User:
 
 
 def list_articles(db: Session, page: ArticlePage, caller: User | None) -> list[Row]:
-    """Return the articles of the page by ascending id, and one more if there are more."""
-    if caller and page.is_published is None and page.owner_id is None:
-        rows = page.skip + page.limit + 1
-        values = {"caller_id": caller.id, "after": page.after or 0, "rows": rows}
-        return fetch_page(db, SHOWN_TO_CALLER, BOTH.c.id, page, values)
-    return fetch_page(db, SHOWN.where(*_conditions(page, caller)), articles.c.id, page)
+    """Return the articles of the page, and one more if there are more."""
+    return fetch_page(db, SHOWN, page, *_selected(page, caller))
 
 
 def count_articles(db: Session, page: ArticlePage, caller: User | None) -> int:
     """Return how many articles the filters select, whatever the page."""
-    query = select(func.count(articles.c.id)).where(*_conditions(page, caller))
-    return db.scalars(query).one()
+    return count_rows(db, SHOWN, *_selected(page, caller))
 
 
 def get_article(db: Session, article_id: int, caller: User | None) -> Article:
@@ -161,45 +123,30 @@ def create_article(db: Session, article: ArticleCreate, owner: User) -> Article:
     return created
 
 
-def update_article(
-    db: Session,
-    article_id: int,
-    changes: ArticleUpdate,
-    caller: User,
-    check: Check,
-) -> Article:
-    """Set the fields that were sent, or raise NotFoundError, ForbiddenError or ChangedError."""
-    article = _get_own_article(db, article_id, caller, check)
+def update_article(db: Session, article_id: int, changes: ArticleUpdate, caller: User) -> Article:
+    """Set the fields that were sent, or raise NotFoundError or ForbiddenError."""
+    article = _get_own_article(db, article_id, caller)
     for field, value in changes.model_dump(exclude_unset=True).items():
         setattr(article, field, value)
-    db.flush()
     return article
 
 
-def delete_article(db: Session, article_id: int, caller: User, check: Check) -> None:
-    """Delete the article, or raise NotFoundError, ForbiddenError or ChangedError."""
-    db.delete(_get_own_article(db, article_id, caller, check))
+def delete_article(db: Session, article_id: int, caller: User) -> None:
+    """Delete the article, or raise NotFoundError or ForbiddenError."""
+    db.delete(_get_own_article(db, article_id, caller))
 
 
-def _get_own_article(db: Session, article_id: int, caller: User, check: Check) -> Article:
+def _get_own_article(db: Session, article_id: int, caller: User) -> Article:
     """Return the article, locked until the transaction ends. Another's is not locked."""
     query = ARTICLE.where(Article.owner_id == caller.id).with_for_update(of=Article)
     article = db.scalars(query, {"article_id": article_id}).one_or_none()
     if article is None:
         get_article(db, article_id, caller)  # raises NotFoundError if there is none to be seen
         raise ForbiddenError("Only its owner may do this.")
-    check(article.version, article.owner_email)
     return article
 
 
-def _conditions(page: ArticlePage, caller: User | None) -> list[ColumnElement[bool]]:
-    """Return the conditions of a list."""
-    conditions = [articles.c.owner_id == page.owner_id] if page.owner_id is not None else []
-    own = articles.c.owner_id == caller.id if caller else false()
-    if page.is_published is False:
-        return [*conditions, DRAFT, own]
-    if page.is_published or caller is None:
-        return [*conditions, PUBLISHED]
-    if page.owner_id is None:
-        return [or_(PUBLISHED, own)]
-    return conditions if page.owner_id == caller.id else [*conditions, PUBLISHED]
+def _selected(page: ArticlePage, caller: User | None) -> tuple[Parts, Mapping[str, int | None]]:
+    """Return the parts of a list, and the values of their parameters."""
+    values = {"owner_id": page.owner_id, "caller_id": caller.id if caller else None}
+    return VISIBLE.parts(page.sort, published=page.is_published, **values), values

@@ -93,6 +93,13 @@ class Article(Versioned, Base):
         return self.owner.email
 
 
+# For lists by time, which have the same condition (see chassis.visibility).
+LISTED = Article.is_published.is_not(False)
+BY_TIME = Article.published_at, Article.id
+sa.Index(None, *BY_TIME, sqlite_where=LISTED, postgresql_where=LISTED)
+sa.Index(None, Article.owner_id, *BY_TIME, sqlite_where=LISTED, postgresql_where=LISTED)
+
+
 class RefreshToken(Base):
     """A refresh token, used or not. All that go back to one sign-in are its family."""
 

@@ -19,7 +19,8 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from chassis.schemas import Input, NoNul, OptionalParameter, Output, Page, RowId, example
+from chassis.pages import TextPage
+from chassis.schemas import Input, NoNul, OptionalParameter, Output, RowId, example
 from platform_service.emails import email_key
 from platform_service.models import CONTENT_LENGTH, EMAIL_LENGTH, TITLE_LENGTH
 
@@ -56,7 +57,6 @@ Content = Annotated[str, Field(min_length=1, max_length=CONTENT_LENGTH), NoNul]
 
 EMAIL = "ada@example.com"
 PASSWORD = "correct horse"
-REFRESH = "refresh_token"
 TOKEN = "k0Xv4uT2o5cQ1dJb8rWn3yZs6gHaLmEp9fKiVtCxB7w"
 TEXT = {"title": "On engines", "content": "The engine weaves patterns.", "is_published": True}
 TIME = "2026-11-28T09:30:00Z"
@@ -90,30 +90,17 @@ class TokenRequest(Input):
     section 3.2 asks.
     """
 
-    model_config = ConfigDict(
-        extra="ignore",
-        json_schema_extra={
-            "examples": [{"username": EMAIL, "password": PASSWORD}],
-            "if": {"required": ["grant_type"], "properties": {"grant_type": {"const": REFRESH}}},
-            "then": {"required": ["refresh_token"]},
-            "else": {"required": ["username", "password"]},
-        },
-    )
+    model_config = example({"username": EMAIL, "password": PASSWORD}) | {"extra": "ignore"}
 
-    # The defaults only say that a field may be missing.
     username: Annotated[
         str,
-        Field(min_length=1, max_length=EMAIL_LENGTH, description="The e-mail"),
+        Field(max_length=EMAIL_LENGTH, description="The e-mail"),
         NoNul,
         AfterValidator(_as_registered),
-    ] = Field(default_factory=str)
-    password: Annotated[str, Field(min_length=1, max_length=PASSWORD_LENGTH), NoNul] = Field(
-        default_factory=str
-    )
-    # Of any length: one that is too long is as good as any other that is not valid.
-    refresh_token: Annotated[
-        str, Field(min_length=1, description="The newest one that was received")
-    ] = Field(default_factory=str)
+    ] = ""
+    password: Annotated[str, Field(max_length=PASSWORD_LENGTH), NoNul] = ""
+    # Without a limit: one that is too long is as good as any other that is not valid.
+    refresh_token: Annotated[str, Field(description="The newest one that was received")] = ""
     grant_type: Literal["password", "refresh_token"] = "password"
     scope: Annotated[str, NoNul] = ""
     client_id: Annotated[str, NoNul] = ""
@@ -173,7 +160,7 @@ class PublicKeys(BaseModel):
     keys: list[PublicKey]
 
 
-class ArticlePage(Page):
+class ArticlePage(TextPage):
     """A page of articles, and the filters."""
 
     is_published: OptionalParameter[bool] = None

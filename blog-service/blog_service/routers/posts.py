@@ -11,7 +11,6 @@ from blog_service.schemas import PostCreate, PostId, PostOut, PostPage, PostUpda
 from chassis.callers import SIGN_IN_IS_OPTIONAL, CallerId, WriterId
 from chassis.openapi import problems
 from chassis.pagination import Row, link_next_page
-from chassis.preconditions import ConditionalRequest, entity_tag
 from chassis.requests import NO_QUERY
 from chassis.routes import Route
 
@@ -38,9 +37,9 @@ def list_posts(
     dependencies=[NO_QUERY],
     openapi_extra=SIGN_IN_IS_OPTIONAL,
 )
-def get_post(post_id: PostId, caller_id: CallerId, db: Db, request: ConditionalRequest) -> Post:
-    """Read one post; ETag names its version."""
-    return request.show(crud.get_post(db, post_id, caller_id))
+def get_post(post_id: PostId, caller_id: CallerId, db: Db) -> Post:
+    """Read one post."""
+    return crud.get_post(db, post_id, caller_id)
 
 
 @router.post("/", status_code=201, response_model=PostOut, dependencies=[NO_QUERY])
@@ -48,7 +47,6 @@ def create_post(post: PostCreate, caller_id: WriterId, db: Db, response: Respons
     """Create a post of the caller's; Location names it."""
     created = crud.create_post(db, post, author_id=caller_id)
     response.headers["Location"] = f"/posts/{created.id}"
-    response.headers["ETag"] = entity_tag(created.version)
     return created
 
 
@@ -58,15 +56,9 @@ def create_post(post: PostCreate, caller_id: WriterId, db: Db, response: Respons
     dependencies=[NO_QUERY],
     responses=problems(403),
 )
-def update_post(
-    post_id: PostId,
-    changes: PostUpdate,
-    caller_id: WriterId,
-    db: Db,
-    request: ConditionalRequest,
-) -> Post:
+def update_post(post_id: PostId, changes: PostUpdate, caller_id: WriterId, db: Db) -> Post:
     """Change only the fields that are sent. Without an author, anyone signed in may do it."""
-    return request.show(crud.update_post(db, post_id, changes, caller_id, request.check))
+    return crud.update_post(db, post_id, changes, caller_id)
 
 
 @router.delete(
@@ -76,6 +68,6 @@ def update_post(
     dependencies=[NO_QUERY],
     responses=problems(403),
 )
-def delete_post(post_id: PostId, caller_id: WriterId, db: Db, request: ConditionalRequest) -> None:
+def delete_post(post_id: PostId, caller_id: WriterId, db: Db) -> None:
     """Delete one post. Without an author, anyone signed in may do it."""
-    crud.delete_post(db, post_id, caller_id, request.check)
+    crud.delete_post(db, post_id, caller_id)

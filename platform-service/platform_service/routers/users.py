@@ -8,10 +8,10 @@ from sqlalchemy.orm import Session
 from chassis.addresses import ClientNetwork
 from chassis.callers import CallerId, SignedInId
 from chassis.openapi import problems
+from chassis.pages import Page
 from chassis.pagination import Row, link_next_page
 from chassis.requests import NO_QUERY
 from chassis.routes import Route
-from chassis.schemas import Page
 from chassis.transactions import in_transaction
 from platform_service import crud, throttle
 from platform_service.database import Db

@@ -15,6 +15,8 @@ down_revision: str | None = "670e80bf95da"
 branch_labels: None = None
 depends_on: None = None
 
+BY_TIME = [["published_at", "id"], ["author_id", "published_at", "id"]]
+
 
 def upgrade() -> None:
     op.add_column(
@@ -23,8 +25,22 @@ def upgrade() -> None:
     op.add_column("posts", sa.Column("changed_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("posts", sa.Column("published_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("posts", sa.Column("author_id", sa.BigInteger(), nullable=True))
+    op.create_index(
+        op.f("ix_posts_author_id_published_id"), "posts", ["author_id", "published", "id"]
+    )
+    for columns in BY_TIME:
+        op.create_index(
+            op.f(f"ix_posts_{'_'.join(columns)}"),
+            "posts",
+            columns,
+            sqlite_where=sa.text("published IS NOT 0"),
+            postgresql_where=sa.text("published IS NOT false"),
+        )
 
 
 def downgrade() -> None:
+    for columns in BY_TIME:
+        op.drop_index(op.f(f"ix_posts_{'_'.join(columns)}"), table_name="posts")
+    op.drop_index(op.f("ix_posts_author_id_published_id"), table_name="posts")
     for column in ("author_id", "published_at", "changed_at", "version"):
         op.drop_column("posts", column)

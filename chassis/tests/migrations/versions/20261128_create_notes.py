@@ -19,6 +19,9 @@ def upgrade() -> None:
         "notes",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("published", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("owner_id", sa.Integer(), nullable=True),
         sa.Column(
             "created_at",
             sa.DateTime(timezone=True),
@@ -31,6 +34,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_notes")),
         sqlite_autoincrement=True,
     )
+    op.create_index(op.f("ix_notes_published_id"), "notes", ["published", "id"])
+    op.create_index(
+        op.f("ix_notes_owner_id_published_id"), "notes", ["owner_id", "published", "id"]
+    )
+    for columns in (["published_at", "id"], ["owner_id", "published_at", "id"]):
+        op.create_index(
+            op.f(f"ix_notes_{'_'.join(columns)}"),
+            "notes",
+            columns,
+            sqlite_where=sa.text("published IS NOT 0"),
+            postgresql_where=sa.text("published IS NOT false"),
+        )
 
 
 def downgrade() -> None:

@@ -16,6 +16,7 @@ branch_labels: None = None
 depends_on: None = None
 
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+BY_TIME = [["published_at", "id"], ["owner_id", "published_at", "id"]]
 
 
 def upgrade() -> None:
@@ -24,6 +25,14 @@ def upgrade() -> None:
     )
     op.add_column("articles", sa.Column("changed_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("articles", sa.Column("published_at", sa.DateTime(timezone=True), nullable=True))
+    for columns in BY_TIME:
+        op.create_index(
+            op.f(f"ix_articles_{'_'.join(columns)}"),
+            "articles",
+            columns,
+            sqlite_where=sa.text("is_published IS NOT 0"),
+            postgresql_where=sa.text("is_published IS NOT false"),
+        )
     op.create_table(
         "refresh_tokens",
         sa.Column("sha256", sa.LargeBinary(length=32), nullable=False),
@@ -56,5 +65,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("sign_in_networks")
     op.drop_table("refresh_tokens")
+    for columns in BY_TIME:
+        op.drop_index(op.f(f"ix_articles_{'_'.join(columns)}"), table_name="articles")
     for column in ("published_at", "changed_at", "version"):
         op.drop_column("articles", column)

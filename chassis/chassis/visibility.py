@@ -1,0 +1,54 @@
+"""Visibility: a list shows all that is published, and of the drafts the caller's own."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, bindparam
+
+from chassis.pages import BY_TIME
+from chassis.pagination import Parts
+
+OWNER, CALLER = "owner_id", "caller_id"  # the parameters of the conditions
+
+
+class Visibility:
+    """The conditions of the lists of a table whose rows are published by their owners.
+
+    Each has the order of an index: published ones by (published, id), or by (owner, published,
+    id) as drafts are; by time those of partial indexes by (published_at, id) and (owner,
+    published_at, id), with the condition `published IS NOT false`. It says the same as `IS true`,
+    but SQLite without statistics would choose an index for that, and sort.
+    """
+
+    def __init__(
+        self,
+        published: ColumnElement[bool],
+        published_at: ColumnElement[Any],
+        owner: ColumnElement[Any],
+        *,
+        shares_drafts_of_nobody: bool = False,
+    ) -> None:
+        of_owner = owner == bindparam(OWNER)
+        draft = published.is_(False)
+        dated = published.is_not(False) & published_at.is_not(None)
+        self._published = {False: published.is_(True), True: published.is_(True) & of_owner}
+        self._dated = {False: dated, True: dated & of_owner}
+        self._own = draft & (owner == bindparam(CALLER))
+        self._nobodys = draft & owner.is_(None) if shares_drafts_of_nobody else None
+
+    def parts(
+        self, sort: str, *, published: bool | None, owner_id: int | None, caller_id: int | None
+    ) -> Parts:
+        """Return the parts of a list, for the filters that are not None.
+
+        Sorted by time it has no drafts, so that it is empty if only drafts are asked for.
+        """
+        parts = []
+        if published is not False:
+            by_filter = self._dated if sort == BY_TIME else self._published
+            parts.append(by_filter[owner_id is not None])
+        if published is not True and sort != BY_TIME:
+            if owner_id is None and self._nobodys is not None:
+                parts.append(self._nobodys)
+            if caller_id is not None and owner_id in {None, caller_id}:
+                parts.append(self._own)
+        return tuple(parts)

@@ -149,6 +149,8 @@ class PublishedTokens(Tokens):
 def tokens_of_callers(settings: CallerSettings) -> PublishedTokens | None:
     """Return what verifies tokens by these settings. Without keys a service knows no callers."""
     if settings.keys_url is None:
+        prefix = settings.model_config["env_prefix"]
+        logger.warning("%sKEYS_URL is not set: no caller is known, and everyone may write", prefix)
         return None
     return PublishedTokens(settings.token_issuer, settings.token_audience, str(settings.keys_url))
 

@@ -11,13 +11,15 @@ from typing import Any
 
 import jwt
 import pytest
+import sample
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+from pydantic import HttpUrl
 from starlette.exceptions import HTTPException
 
 from chassis import tokens
 from chassis.errors import UnauthorizedError
-from chassis.tokens import PublishedTokens, Tokens
+from chassis.tokens import PublishedTokens, Tokens, tokens_of_callers
 from chassis_testing.keys import AUDIENCE, ISSUER, KeyServer, SigningKey, ok, publishing
 from chassis_testing.problem import CANARY
 
@@ -412,3 +414,28 @@ def test_a_client_that_leaves_does_not_cancel_the_shared_fetch(
 
     asyncio.run(story())
     assert key_server.fetches == 1
+
+
+def test_without_a_url_of_keys_no_caller_is_known_and_the_log_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert tokens_of_callers(sample.Settings(database_url="sqlite://")) is None
+    [line] = caplog.messages
+    assert line.startswith("SAMPLE_KEYS_URL is not set: ")
+
+
+def test_the_settings_name_the_keys_the_issuer_and_the_audience(key_server: KeyServer) -> None:
+    settings = sample.Settings(
+        database_url="sqlite://",
+        keys_url=HttpUrl(key_server.url),
+        token_issuer="an issuer",
+        token_audience="readers",
+    )
+    token = key_server.keys[0].token(iss="an issuer", aud="readers")
+    wrong: list[dict[str, Any]] = [{"iss": "an issuer"}, {"aud": "readers"}]
+    for bad in wrong:
+        verifier = tokens_of_callers(settings)
+        assert verifier
+        assert caller_of(token, verifier) == 1
+        with pytest.raises(UnauthorizedError):
+            caller_of(key_server.keys[0].token(**bad), verifier)

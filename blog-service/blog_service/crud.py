@@ -9,6 +9,7 @@ from blog_service.models import Post
 from blog_service.schemas import PostCreate, PostPage, PostUpdate
 from chassis.errors import ForbiddenError, NotFoundError
 from chassis.pagination import Parts, Row, count_rows, fetch_page
+from chassis.preconditions import Check
 from chassis.visibility import Visibility
 
 # A list is only shown, and a row of the table costs a fraction of an entity.
@@ -54,24 +55,28 @@ def create_post(db: Session, post: PostCreate, author_id: int | None) -> Post:
     return created
 
 
-def update_post(db: Session, post_id: int, changes: PostUpdate, caller_id: int | None) -> Post:
-    """Set the fields that were sent, or raise NotFoundError or ForbiddenError."""
-    post = _get_to_change(db, post_id, caller_id)
+def update_post(
+    db: Session, post_id: int, changes: PostUpdate, caller_id: int | None, check: Check
+) -> Post:
+    """Set the fields that were sent, or raise NotFoundError, ForbiddenError or ChangedError."""
+    post = _get_to_change(db, post_id, caller_id, check)
     for field, value in changes.model_dump(exclude_unset=True).items():
         setattr(post, field, value)
+    db.flush()
     return post
 
 
-def delete_post(db: Session, post_id: int, caller_id: int | None) -> None:
-    """Delete the post, or raise NotFoundError or ForbiddenError."""
-    db.delete(_get_to_change(db, post_id, caller_id))
+def delete_post(db: Session, post_id: int, caller_id: int | None, check: Check) -> None:
+    """Delete the post, or raise NotFoundError, ForbiddenError or ChangedError."""
+    db.delete(_get_to_change(db, post_id, caller_id, check))
 
 
-def _get_to_change(db: Session, post_id: int, caller_id: int | None) -> Post:
+def _get_to_change(db: Session, post_id: int, caller_id: int | None, check: Check) -> Post:
     """Return the post. The transaction began as a writer's, so that no other one changes it."""
     post = get_post(db, post_id, caller_id)
     if not _may_change(post, caller_id):
         raise ForbiddenError("Only its author may do this.")
+    check(post.version)
     return post
 
 

@@ -1,6 +1,7 @@
 """Posts: every route, every field, and what is refused."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -60,6 +61,34 @@ def test_only_the_fields_that_are_sent_change(
     assert_changed(answer.json(), post, changes)
     assert client.get(f"/posts/{post['id']}").json() == answer.json()
     assert client.get(f"/posts/{other['id']}").json() == other
+
+
+def test_the_tag_of_a_post_changes_with_it(client: httpx.Client) -> None:
+    created = client.post("/posts/", json={"title": "Old"})
+    path, tag = created.headers["Location"], created.headers["ETag"]
+    assert client.get(path, headers={"If-None-Match": tag}).status_code == 304
+    changed = client.patch(path, json={"title": "New"}, headers={"If-Match": tag})
+    assert (changed.status_code, changed.json()["title"]) == (200, "New")
+    assert client.get(path).headers["ETag"] == changed.headers["ETag"] != tag
+    assert client.get(path, headers={"If-None-Match": tag}).json() == changed.json()
+    for method, body in (("PATCH", {"title": "Newer"}), ("DELETE", None)):
+        assert_problem(client.request(method, path, json=body, headers={"If-Match": tag}), 412)
+    assert client.get(path).json() == changed.json()
+    assert client.delete(path, headers={"If-Match": changed.headers["ETag"]}).status_code == 204
+    assert_problem(client.delete(path, headers={"If-Match": "*"}), 404)
+
+
+def test_of_twenty_changes_at_once_with_one_tag_one_is_made(
+    client: httpx.Client, write_post: Write
+) -> None:
+    path = f"/posts/{write_post()['id']}"
+    headers = {"If-Match": client.get(path).headers["ETag"]}
+
+    def change(number: int) -> int:
+        return client.patch(path, json={"title": f"{number}"}, headers=headers).status_code
+
+    with ThreadPoolExecutor(20) as pool:
+        assert sorted(pool.map(change, range(20))) == [200, *[412] * 19]
 
 
 def test_a_deleted_post_is_gone_for_good(client: httpx.Client, write_post: Write) -> None:

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from chassis.addresses import counted_as
 from chassis.schemas import MAX_VALUES
+from chassis.shares import Shares
 
 T = TypeVar("T")
 
@@ -27,15 +28,10 @@ _RETRY_SOON = {"Retry-After": "1"}
 
 
 class Room:
-    """The memory for large bodies. A request keeps its share until its answer has been sent.
-
-    The bodies of one client take at most half of it, and those of a few clients leave as much as
-    each of them has.
-    """
+    """The memory for large bodies. A request keeps its share until its answer has been sent."""
 
     def __init__(self, size: int = ROOM) -> None:
-        self._free = size
-        self._held: dict[str, int] = {}
+        self._shares = Shares(size)
         self._freed = asyncio.Event()
         self._places = asyncio.Semaphore(READ_AT_ONCE)
         self._parsing = asyncio.Lock()
@@ -49,13 +45,13 @@ class Room:
         client = counted_as(request.client.host if request.client else "")
         try:
             async with asyncio.timeout(PATIENCE):
-                while self._held.get(client, 0) + size > self._free:
+                while not self._shares.has_for(client, size):
                     self._freed.clear()
                     await self._freed.wait()
         except TimeoutError:
             raise HTTPException(503, _BUSY, _RETRY_SOON) from None
-        self._take(client, size)
-        _end_of(request).callback(self._take, client, -size)
+        self._shares.take(client, size)
+        _end_of(request).callback(self._give_back, client, size)
 
     async def parse(self, request: Request, parse: Callable[[], T]) -> T:
         """Parse a large document when it is its turn. Raise HTTPException if that takes long."""
@@ -74,11 +70,8 @@ class Room:
                 ended = monotonic()
                 self._rest_until = ended + REST * (ended - began)
 
-    def _take(self, client: str, size: int) -> None:
-        self._free -= size
-        self._held[client] = self._held.get(client, 0) + size
-        if not self._held[client]:
-            del self._held[client]
+    def _give_back(self, client: str, size: int) -> None:
+        self._shares.give_back(client, size)
         self._freed.set()
 
 

@@ -26,6 +26,15 @@ class ConflictError(DomainError):
     """The request contradicts what is stored."""
 
 
+class ChangedError(DomainError):
+    """The stored version is not one that the request asks for."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "If-Match or If-None-Match rules out what is stored now; read it again for its ETag."
+        )
+
+
 class BadRequestError(DomainError):
     """The request cannot be understood, or it relies on something that does not hold."""
 

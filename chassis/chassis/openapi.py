@@ -22,6 +22,7 @@ MEANINGS: dict[int | str, str] = {
     403: "The caller may not do this.",
     404: "Nothing has this id, or nothing that the caller may see.",
     409: "This conflicts with what is stored.",
+    412: "If-Match or If-None-Match rules out the version that is stored.",
     413: "The body is too large.",
     415: "The body has another media type.",
     422: "A field or a parameter is invalid; see errors.",
@@ -66,6 +67,7 @@ EVERYWHERE = {  # also in problems, where listing them would hide the others
     "Cache-Control": _field("Whether a cache may keep the answer, and must ask again"),
     "Vary": _field("What the answer depends on besides the URL"),
 }
+ETAG = {"ETag": _field("The version that is shown, as a strong tag (RFC 9110, section 8.8.3)")}
 LOCATION = {"Location": _field("The path of what was created")}
 LINK = {"Link": _field('`<path?query>; rel="next"` when there is more (RFC 8288)')}
 TOTAL = {"X-Total-Count": _field("With `count=true`: the length of the whole list", "integer")}
@@ -76,6 +78,20 @@ FIELDS_OF: dict[int | str, Document] = {
     503: RETRY_AFTER,
     DEFAULT: {"Allow": _field("With 405: the methods of this path")},
 }
+
+
+IF_MATCH = "If-Match"
+IF_NONE_MATCH = "If-None-Match"
+PRECONDITIONS = {
+    IF_MATCH: "The ETag that was read, or several: nothing is done when another one is stored.",
+    IF_NONE_MATCH: "The ETag that was read, or several: the answer is 304 when it is still stored.",
+}
+
+
+def precondition(methods: Iterable[str]) -> Document:
+    """Return the `openapi_extra` of a route that takes preconditions."""
+    name = IF_NONE_MATCH if "GET" in methods else IF_MATCH
+    return {"parameters": [{"name": name, "in": "header", **_field(PRECONDITIONS[name])}]}
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -101,11 +117,17 @@ def add_problems(operation: Document, statuses: Iterable[int]) -> None:
 
 def complete(document: Document) -> Document:
     """Add to each operation of a service the header fields and the problems of its answers."""
+    operations = [each for item in document["paths"].values() for each in item.values()]
+    for operation in operations:
+        if IF_NONE_MATCH in _parameters(operation):
+            operation["responses"]["304"] = {"description": "If-None-Match has the ETag of this."}
+    tagged = [_shape(each["responses"]["200"]) for each in operations if "304" in each["responses"]]
     for path, item in document["paths"].items():
         for method, operation in item.items():
             for status, response in operation["responses"].items():
-                if status.startswith("2"):
-                    response["headers"] = _fields(status, operation)
+                if status.startswith(("2", "3")):
+                    is_tagged = status == "304" or _shape(response) in tagged
+                    response["headers"] = _fields(status, operation) | (ETAG if is_tagged else {})
             add_problems(operation, _errors(method, path, operation))
     for section, entries in problem_components().items():
         document.setdefault("components", {}).setdefault(section, {}).update(entries)
@@ -133,11 +155,13 @@ def _errors(method: str, path: str, operation: Document) -> Iterator[int]:
         yield 404
     if method in CHANGES or HTTPStatus.CREATED in declared:
         yield from (504, 507)
+    if _parameters(operation) & set(PRECONDITIONS):
+        yield 412
 
 
 def _fields(status: str, operation: Document) -> Document:
     """Return the header fields of an operation's success."""
-    parameters = {parameter["name"] for parameter in operation.get("parameters", [])}
+    parameters = _parameters(operation)
     fields = dict(EVERYWHERE)
     if status == str(HTTPStatus.CREATED.value):
         fields |= LOCATION
@@ -146,6 +170,18 @@ def _fields(status: str, operation: Document) -> Document:
     if "count" in parameters:
         fields |= TOTAL
     return fields
+
+
+def _parameters(operation: Document) -> set[str]:
+    """Return the names of what an operation takes beside a body."""
+    return {parameter["name"] for parameter in operation.get("parameters", [])}
+
+
+def _shape(response: Document) -> Document | None:
+    """Return the schema of an answer. What has the schema of a tagged answer has a tag too."""
+    content: Document = response.get("content", {})
+    schema: Document | None = content.get("application/json", {}).get("schema")
+    return schema
 
 
 def _name(status: int | str) -> str:

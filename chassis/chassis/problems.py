@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from chassis import logs
 from chassis.errors import (
     BadRequestError,
+    ChangedError,
     ConflictError,
     DomainError,
     ForbiddenError,
@@ -40,6 +41,7 @@ STATUS_OF: dict[type[DomainError], int] = {
     ForbiddenError: 403,
     NotFoundError: 404,
     ConflictError: 409,
+    ChangedError: 412,
     TooManyRequestsError: 429,
 }
 

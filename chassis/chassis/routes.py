@@ -10,6 +10,8 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from sqlalchemy.orm import Session
 
+from chassis.openapi import precondition
+from chassis.preconditions import ConditionalRequest
 from chassis.requests import StrictRequest
 from chassis.transactions import in_transaction
 
@@ -41,11 +43,18 @@ class Route(APIRoute):
 
     It runs in a thread of the database, and its transaction is over before the answer leaves:
     committed when the route returns, rolled back when it raises. A route written with `async def`
-    runs in the event loop and must not block.
+    runs in the event loop and must not block. A route that takes a ConditionalRequest is answered
+    with an ETag.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        if not iscoroutinefunction(endpoint) and "db" in signature(endpoint).parameters:
+        parameters = signature(endpoint).parameters
+        self._request_class: type[StrictRequest] = StrictRequest
+        if any(each.annotation is ConditionalRequest for each in parameters.values()):
+            self._request_class = ConditionalRequest
+            extra = options.get("openapi_extra") or {}
+            options["openapi_extra"] = extra | precondition(options["methods"])
+        if not iscoroutinefunction(endpoint) and "db" in parameters:
             endpoint = _one_transaction(endpoint)
         super().__init__(path, endpoint, **options)
 
@@ -54,15 +63,19 @@ class Route(APIRoute):
         handler = super().get_route_handler()
         first = [*_marked(self.dependant)]
         takes_body = self.body_field is not None
+        request_class = self._request_class
 
         async def strict_handler(request: Request) -> Response:
-            strict_request = StrictRequest(request.scope, request.receive)
+            strict_request = request_class(request.scope, request.receive)
             has_body = takes_body or not _BODY.isdisjoint(dict(request.scope["headers"]))
             for dependency in first if has_body else ():
                 await dependency(strict_request)
             if has_body and not takes_body:
                 await strict_request.skip_body()
-            return await handler(strict_request)
+            answer = await handler(strict_request)
+            if isinstance(strict_request, ConditionalRequest):
+                return strict_request.finish(answer)
+            return answer
 
         return strict_handler
 

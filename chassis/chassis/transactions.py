@@ -14,6 +14,7 @@ from fastapi import FastAPI, Request, Response
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.exc import StaleDataError
 
 from chassis.errors import DomainError
 from chassis.problems import RETRY_SOON, problem
@@ -158,6 +159,7 @@ def _is_in_doubt(error: DBAPIError) -> bool:
 def add_database_handlers(app: FastAPI) -> None:
     """Translate the exceptions of the database."""
     app.add_exception_handler(IntegrityError, _conflict)
+    app.add_exception_handler(StaleDataError, _conflict)  # a row that was read without a lock
     app.add_exception_handler(DBAPIError, _unavailable)
     app.add_exception_handler(TimeoutError, _unavailable)
     app.add_exception_handler(PoolTimeoutError, _unavailable)
@@ -165,7 +167,8 @@ def add_database_handlers(app: FastAPI) -> None:
 
 
 async def _conflict(request: Request, _error: Exception) -> Response:
-    return problem(request, 409, "Something that this request relies on was removed meanwhile.")
+    detail = "Something that this request relies on was changed or removed meanwhile."
+    return problem(request, 409, detail)
 
 
 async def _unavailable(request: Request, error: Exception) -> Response:

@@ -25,6 +25,7 @@ from chassis.models import NAMING_CONVENTION, UtcDateTime, Versioned
 from chassis.pages import TextPage
 from chassis.pagination import Row, count_rows, fetch_page, link_next_page
 from chassis.postgresql import make_postgresql_engine, parse_url
+from chassis.preconditions import ConditionalRequest, entity_tag
 from chassis.requests import NO_QUERY
 from chassis.routes import Route
 from chassis.schemas import Input, NoNul, OptionalParameter, Output, RowId
@@ -141,11 +142,8 @@ def list_notes(
 
 
 @router.get("/{note_id}", response_model=NoteOut, dependencies=[NO_QUERY])
-def get_note(note_id: RowId, db: Db) -> Note:
-    note = db.get(Note, note_id)
-    if note is None:
-        raise NotFoundError
-    return note
+def get_note(note_id: RowId, db: Db, request: ConditionalRequest) -> Note:
+    return request.show(_find(db, note_id))
 
 
 @router.post("/", status_code=201, response_model=NoteOut, dependencies=[NO_QUERY])
@@ -154,20 +152,32 @@ def create_note(note: NoteCreate, db: Db, response: Response) -> Note:
     db.add(created)
     db.flush()
     response.headers["Location"] = f"/notes/{created.id}"
+    response.headers["ETag"] = entity_tag(created.version)
     return created
 
 
 @router.patch("/{note_id}", response_model=NoteOut, dependencies=[NO_QUERY])
-def update_note(note_id: RowId, changes: NoteUpdate, db: Db) -> Note:
-    note = get_note(note_id, db)
+def update_note(note_id: RowId, changes: NoteUpdate, db: Db, request: ConditionalRequest) -> Note:
+    note = _find(db, note_id, lock=True)
+    request.check(note.version)
     for field, value in changes.model_dump(exclude_unset=True).items():
         setattr(note, field, value)
-    return note
+    db.flush()
+    return request.show(note)
 
 
 @router.delete("/{note_id}", status_code=204, response_class=Response, dependencies=[NO_QUERY])
-def delete_note(note_id: RowId, db: Db) -> None:
-    db.delete(get_note(note_id, db))
+def delete_note(note_id: RowId, db: Db, request: ConditionalRequest) -> None:
+    note = _find(db, note_id, lock=True)
+    request.check(note.version)
+    db.delete(note)
+
+
+def _find(db: Session, note_id: int, *, lock: bool = False) -> Note:
+    note = db.get(Note, note_id, with_for_update=lock)
+    if note is None:
+        raise NotFoundError
+    return note
 
 
 def lifespan_of(settings: Settings) -> Lifespan:

@@ -122,7 +122,7 @@ def small_room(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room
     unused, state.room = state.room, Room(4 * BODY_LIMIT)
     monkeypatch.setattr(bodies, "PATIENCE", 0.2)
     yield state.room
-    until(lambda: state.room._free == 4 * BODY_LIMIT, "the end of the last body")
+    until(lambda: state.room._shares.free == 4 * BODY_LIMIT, "the end of the last body")
     state.room = unused
 
 
@@ -140,13 +140,13 @@ def test_a_large_body_without_room_is_503_and_a_small_one_is_taken(
     with ExitStack() as stack:
         for _ in range(2):
             stack.enter_context(begin(client, BODY_LIMIT))
-        until(lambda: small_room._free == 2 * BODY_LIMIT, "the second body's arrival")
+        until(lambda: small_room._shares.free == 2 * BODY_LIMIT, "the second body's arrival")
         answer = client.post("/notes/", json=NOTE)
         assert_problem(answer, 503)
         assert answer.headers["Retry-After"] == "1"
         assert client.post("/notes/", json={"text": "x" * 60_000}).status_code == 201
         assert client.get("/notes/").status_code == 200
-    until(lambda: small_room._free > 2 * BODY_LIMIT, "the end of the bodies that broke off")
+    until(lambda: small_room._shares.free > 2 * BODY_LIMIT, "the end of the bodies that broke off")
     assert client.post("/notes/", json=NOTE).status_code == 201
 
 
@@ -156,7 +156,7 @@ def test_a_large_body_waits_for_room(
     monkeypatch.setattr(bodies, "PATIENCE", 100)
     with ThreadPoolExecutor(1) as pool:
         with begin(client, BODY_LIMIT), begin(client, BODY_LIMIT):
-            until(lambda: small_room._free == 2 * BODY_LIMIT, "the second body's arrival")
+            until(lambda: small_room._shares.free == 2 * BODY_LIMIT, "the second body's arrival")
             answer = pool.submit(client.post, "/notes/", json=NOTE)
             until(lambda: len(small_room._freed._waiters) == 1, "the third body's arrival")
         assert answer.result().status_code == 201
@@ -181,7 +181,7 @@ def test_bodies_of_one_client_leave_room_for_others(monkeypatch: pytest.MonkeyPa
         return room
 
     room = asyncio.run(fill())
-    assert (room._free, room._held) == (8 * BODY_LIMIT, {})
+    assert (room._shares.free, room._shares.held) == (8 * BODY_LIMIT, {})
 
 
 def test_a_large_document_without_a_place_is_503(client: httpx.Client, small_room: Room) -> None:
@@ -226,5 +226,5 @@ def test_every_large_body_leaves_its_room(
         ):
             assert_problem(answer, 400)
     room = server[0].state.room
-    until(lambda: room._free == ROOM, "the end of the last request")
+    until(lambda: room._shares.free == ROOM, "the end of the last request")
     assert room._places._value == bodies.READ_AT_ONCE

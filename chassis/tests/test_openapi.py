@@ -43,13 +43,13 @@ def document() -> dict[str, Any]:
     [
         ("/notes/", "get", {"200", "422", "503"}),
         ("/notes/", "post", {"201", "400", "413", "415", "422", "503", "504", "507"}),
-        ("/notes/{note_id}", "get", {"200", "404", "422", "503"}),
+        ("/notes/{note_id}", "get", {"200", "304", "404", "412", "422", "503"}),
         (
             "/notes/{note_id}",
             "patch",
-            {"200", "400", "404", "413", "415", "422", "503", "504", "507"},
+            {"200", "400", "404", "412", "413", "415", "422", "503", "504", "507"},
         ),
-        ("/notes/{note_id}", "delete", {"204", "404", "422", "503", "504", "507"}),
+        ("/notes/{note_id}", "delete", {"204", "404", "412", "422", "503", "504", "507"}),
         ("/x/secret", "post", {"200", "401", "403", "409", "422", "503"}),
     ],
 )
@@ -75,8 +75,10 @@ def test_every_error_is_a_problem(document: dict[str, Any]) -> None:
     ("path", "method", "status", "fields"),
     [
         ("/notes/", "get", "200", {"Link", "X-Total-Count"}),
-        ("/notes/", "post", "201", {"Location"}),
-        ("/notes/{note_id}", "get", "200", set()),
+        ("/notes/", "post", "201", {"Location", "ETag"}),
+        ("/notes/{note_id}", "get", "200", {"ETag"}),
+        ("/notes/{note_id}", "get", "304", {"ETag"}),
+        ("/notes/{note_id}", "patch", "200", {"ETag"}),
         ("/notes/{note_id}", "delete", "204", set()),
     ],
 )
@@ -85,6 +87,21 @@ def test_a_success_lists_its_header_fields(
 ) -> None:
     headers = document["paths"][path][method]["responses"][status]["headers"]
     assert set(headers) == {"X-Request-ID", "Cache-Control", "Vary", *fields}
+
+
+def test_a_route_lists_the_precondition_that_it_takes(document: dict[str, Any]) -> None:
+    taken = {
+        (path, method): parameter["name"]
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+        for parameter in operation.get("parameters", [])
+        if parameter["in"] == "header"
+    }
+    assert taken == {
+        ("/notes/{note_id}", "get"): "If-None-Match",
+        ("/notes/{note_id}", "patch"): "If-Match",
+        ("/notes/{note_id}", "delete"): "If-Match",
+    }
 
 
 def test_problems_list_the_header_fields_of_their_status(document: dict[str, Any]) -> None:

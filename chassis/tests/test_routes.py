@@ -41,6 +41,15 @@ def write_and_fail(db: sample.Db) -> None:
     raise ZeroDivisionError
 
 
+@router.post("/stale")
+def change_what_is_changed_meanwhile(db: sample.Db) -> None:
+    note = sample.Note(text="x")
+    db.add(note)
+    db.flush()
+    db.execute(text("UPDATE notes SET version = version + 1"))
+    note.text = "y"
+
+
 @router.get("/thread")
 def read_thread(db: sample.Db) -> str:
     assert db.in_transaction()
@@ -93,12 +102,20 @@ def test_a_transaction_is_committed_before_the_answer_leaves(database_url: URL) 
     assert order == ["commit", "http.response.start", "http.response.body"]
 
 
-@pytest.mark.parametrize(("path", "status"), [("/refused", 409), ("/failed", 500)])
+@pytest.mark.parametrize(
+    ("path", "status", "count"), [("/refused", 409, 1), ("/failed", 500, 1), ("/stale", 409, 3)]
+)
 def test_a_transaction_is_rolled_back_when_its_route_raises(
-    more_routes: httpx.Client, sql: Sql, statements: Statements, path: str, status: int
+    more_routes: httpx.Client,
+    sql: Sql,
+    statements: Statements,
+    *,
+    path: str,
+    status: int,
+    count: int,
 ) -> None:
     assert_problem(more_routes.post(path), status)
-    assert len(statements) == 1, "it was written"
+    assert len(statements) == count, "it was written"
     assert sql("SELECT count(*) FROM notes")[0] == (0,)
 
 

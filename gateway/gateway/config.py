@@ -34,8 +34,6 @@ class Settings(PartSettings, env_prefix="GATEWAY_"):
     metrics_host: Hosts = ("127.0.0.1",)
     metrics_port: int = Field(9090, ge=0, le=65535)
     routes_file: Path = Path(__file__).with_name("routes.toml")
-    token_issuer: str = "inkwell-platform"
-    token_audience: str = "inkwell"
     trusted_proxies: Annotated[tuple[Proxy, ...], *CommaSeparated] = ()
     cors_origins: Annotated[tuple[Origin, ...], *CommaSeparated] = ()
     rate_limit: Literal["on", "off"] = "on"

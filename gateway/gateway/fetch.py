@@ -1,11 +1,10 @@
-"""The gateway's own questions to the services: keys and OpenAPI documents."""
+"""The gateway's own questions to the services, and results that requests share."""
 
 import asyncio
 import logging
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
 from typing import Generic, TypeVar
 
 import httpx
@@ -20,37 +19,29 @@ TIMEOUT = 2.0
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # upstreams are http only: no certificate is read
 
 
-async def fetch(url: str, use: Callable[[bytes], object], seconds: float) -> bool:
-    """GET a URL and pass the body to `use`; return whether that succeeded within `seconds`.
-
-    Any answer and any exception of `use` is only logged. Each call has a client of its own, since
-    httpx's pool of connections does not survive cancellations.
-    """
-    client = httpx.AsyncClient(trust_env=False, verify=NO_TLS, timeout=seconds)
-    try:
-        async with asyncio.timeout(seconds), client:
-            response = await client.get(url)
-        use(response.raise_for_status().content)
-    except Exception as error:  # noqa: BLE001 - see above
-        logger.warning("could not fetch %s: %s", url, type(error).__name__)
-        return False
-    return True
-
-
 async def fetch_from_each(
     upstreams: Mapping[str, UpstreamLimits], path: str, use: Callable[[str, bytes], object]
 ) -> dict[str, str]:
     """GET a path of every service at once and pass each name and body to `use`.
 
     Returns:
-        "up" or "down" by the service's name.
+        "up" or "down" by the service's name. Any answer and any exception of `use` is only logged.
     """
-    fetches = [
-        fetch(f"{upstream.url}{path}", partial(use, name), TIMEOUT)
-        for name, upstream in upstreams.items()
-    ]
-    statuses = ["up" if succeeded else "down" for succeeded in await asyncio.gather(*fetches)]
-    return dict(zip(upstreams, statuses, strict=True))
+
+    async def fetch(name: str, url: str) -> str:
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                response = await client.get(url)
+            use(name, response.raise_for_status().content)
+        except Exception as error:  # noqa: BLE001 - see above
+            logger.warning("could not fetch %s: %s", url, type(error).__name__)
+            return "down"
+        return "up"
+
+    # Used once, since httpx's pool of connections does not survive cancellations.
+    async with httpx.AsyncClient(trust_env=False, verify=NO_TLS, timeout=TIMEOUT) as client:
+        fetches = [fetch(name, f"{it.url}{path}") for name, it in upstreams.items()]
+        return dict(zip(upstreams, await asyncio.gather(*fetches), strict=True))
 
 
 class Shared(Generic[T]):

@@ -6,16 +6,16 @@ import sys
 import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, Field, HttpUrl, PositiveFloat, PositiveInt, ValidationError
 from pydantic.functional_validators import AfterValidator, PlainValidator
 
-from gateway.http1 import SAFE
-
 HEALTH = frozenset((b"/livez", b"/readyz"))  # the gateway's own; neither limited nor counted
 MAX_BODY = 2 * 1024 * 1024  # bytes, unless the file says otherwise
 SECONDS = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
+FORMER_KEYS = ("keys_from", "writes")
+REMOVED = "The gateway checks no tokens any more, each service does: remove this key"
 QUOTA = re.compile(rf"([1-9][0-9]{{0,8}})/({'|'.join(SECONDS)})")
 
 
@@ -43,12 +43,7 @@ class Route(Table):
 
     prefix: str = Field(pattern=r"^(/[A-Za-z0-9._~-]+)+$")
     upstream: str
-    writes: Literal["anyone", "signed-in"] = "anyone"
     max_body: PositiveInt = MAX_BODY
-
-    def needs_token(self, method: str) -> bool:
-        """Return whether this method is for signed-in users only."""
-        return self.writes == "signed-in" and method not in SAFE
 
 
 class Quota(NamedTuple):
@@ -99,7 +94,6 @@ class Routes(Table):
 
     upstreams: dict[str, UpstreamLimits]
     routes: tuple[Route, ...]
-    keys_from: str
     rate_limits: tuple[RateLimitRule, ...] = ()
     client: ClientLimits = ClientLimits()
 
@@ -123,13 +117,15 @@ def load_routes(path: Path) -> Routes:
         table = Routes.model_validate(_complete(tomllib.loads(path.read_text("utf-8"))))
     except ValidationError as error:
         wrong = error.errors()[0]
-        key = ".".join(map(str, wrong["loc"]))
-        sys.exit(f"gateway: {path}: {key}: {wrong['msg']}.")
+        key, reason = ".".join(map(str, wrong["loc"])), wrong["msg"]
+        if wrong["type"] == "extra_forbidden":
+            reason = REMOVED if wrong["loc"][-1] in FORMER_KEYS else "There is no such key"
+        sys.exit(f"gateway: {path}: {key}: {reason}.")
     except (OSError, ValueError) as error:
         sys.exit(f"gateway: {path}: {getattr(error, 'strerror', None) or error}.")
-    for name in (table.keys_from, *(route.upstream for route in table.routes)):
-        if name not in table.upstreams:
-            sys.exit(f'gateway: {path}: no upstream is named "{name}".')
+    for route in table.routes:
+        if route.upstream not in table.upstreams:
+            sys.exit(f'gateway: {path}: no upstream is named "{route.upstream}".')
     if len({route.prefix for route in table.routes}) < len(table.routes):
         sys.exit(f"gateway: {path}: routes: a prefix appears twice.")
     return table

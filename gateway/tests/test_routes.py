@@ -52,25 +52,6 @@ def test_without_routes_no_path_has_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("writes", "method", "needed"),
-    [
-        ("signed-in", "GET", False),
-        ("signed-in", "HEAD", False),
-        ("signed-in", "OPTIONS", False),
-        ("signed-in", "POST", True),
-        ("signed-in", "DELETE", True),
-        ("signed-in", "PURGE", True),
-        ("anyone", "POST", False),
-    ],
-)
-def test_a_token_is_needed_for_writes_of_signed_in_users(
-    writes: str, method: str, *, needed: bool
-) -> None:
-    route = Route.model_validate({"prefix": "/posts", "upstream": "blog", "writes": writes})
-    assert route.needs_token(method) is needed
-
-
-@pytest.mark.parametrize(
     ("text", "quota"),
     [
         ("1/second", (1, 1)),
@@ -92,26 +73,36 @@ def test_a_quota_that_cannot_be_parsed_is_a_validation_error(text: str) -> None:
 
 
 PREFIX_WITH_SLASH = """
-keys_from = "a"
 upstreams.a.url = "http://a"
 routes = [{ prefix = "/a/", upstream = "a" }]
 """
 PREFIX_TWICE = """
-keys_from = "a"
 upstreams.a.url = "http://a"
 routes = [
-    { prefix = "/a", upstream = "a", writes = "signed-in" },
+    { prefix = "/a", upstream = "a" },
     { prefix = "/a", upstream = "a" },
 ]
+"""
+WRITES = """
+upstreams.a.url = "http://a"
+routes = [{ prefix = "/a", upstream = "a", writes = "signed-in" }]
 """
 BAD_FILES = [
     ("not toml at all", "line 1"),
     ("", "upstreams"),
-    ('keys_from = "a"\nroutes = []\nnonsense = 1\n[upstreams.a]\nurl = "http://a"', "nonsense"),
-    ('keys_from = "b"\nroutes = []\n[upstreams.a]\nurl = "http://a"', '"b"'),
-    ('keys_from = "a"\nroutes = []\n[upstreams.a]\nurl = "http://a/path"', "upstreams.a.url"),
-    ('keys_from = "a"\nroutes = []\nupstreams = 3', "upstreams"),
-    ('keys_from = "a"\nroutes = []\ndefaults = 3\n[upstreams]\na = 3', "upstreams"),
+    (
+        'routes = []\nnonsense = 1\n[upstreams.a]\nurl = "http://a"',
+        "nonsense: There is no such key.",
+    ),
+    ('upstreams.a.url = "http://a"\nroutes = [{ prefix = "/b", upstream = "b" }]', '"b"'),
+    ('routes = []\n[upstreams.a]\nurl = "http://a/path"', "upstreams.a.url"),
+    ("routes = []\nupstreams = 3", "upstreams"),
+    ("routes = []\ndefaults = 3\n[upstreams]\na = 3", "upstreams"),
+    (
+        'keys_from = "a"\nupstreams.a.url = "http://a"\nroutes = []',
+        "keys_from: The gateway checks no",
+    ),
+    (WRITES, "routes.0.writes: The gateway checks no tokens any more, each service does"),
     (PREFIX_WITH_SLASH, "routes.0.prefix"),
     (PREFIX_TWICE, "routes"),
 ]

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session, joinedload
 from chassis.errors import ForbiddenError, NotFoundError, UnauthorizedError
 from chassis.pages import Page
 from chassis.pagination import Parts, Row, count_rows, fetch_page
+from chassis.preconditions import Check
 from chassis.visibility import Visibility
 from platform_service.emails import email_key
 from platform_service.errors import EmailTakenError
@@ -123,26 +124,34 @@ def create_article(db: Session, article: ArticleCreate, owner: User) -> Article:
     return created
 
 
-def update_article(db: Session, article_id: int, changes: ArticleUpdate, caller: User) -> Article:
-    """Set the fields that were sent, or raise NotFoundError or ForbiddenError."""
-    article = _get_own_article(db, article_id, caller)
+def update_article(
+    db: Session,
+    article_id: int,
+    changes: ArticleUpdate,
+    caller: User,
+    check: Check,
+) -> Article:
+    """Set the fields that were sent, or raise NotFoundError, ForbiddenError or ChangedError."""
+    article = _get_own_article(db, article_id, caller, check)
     for field, value in changes.model_dump(exclude_unset=True).items():
         setattr(article, field, value)
+    db.flush()
     return article
 
 
-def delete_article(db: Session, article_id: int, caller: User) -> None:
-    """Delete the article, or raise NotFoundError or ForbiddenError."""
-    db.delete(_get_own_article(db, article_id, caller))
+def delete_article(db: Session, article_id: int, caller: User, check: Check) -> None:
+    """Delete the article, or raise NotFoundError, ForbiddenError or ChangedError."""
+    db.delete(_get_own_article(db, article_id, caller, check))
 
 
-def _get_own_article(db: Session, article_id: int, caller: User) -> Article:
+def _get_own_article(db: Session, article_id: int, caller: User, check: Check) -> Article:
     """Return the article, locked until the transaction ends. Another's is not locked."""
     query = ARTICLE.where(Article.owner_id == caller.id).with_for_update(of=Article)
     article = db.scalars(query, {"article_id": article_id}).one_or_none()
     if article is None:
         get_article(db, article_id, caller)  # raises NotFoundError if there is none to be seen
         raise ForbiddenError("Only its owner may do this.")
+    check(article.version, article.owner_email)
     return article
 
 

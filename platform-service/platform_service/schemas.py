@@ -57,6 +57,7 @@ Content = Annotated[str, Field(min_length=1, max_length=CONTENT_LENGTH), NoNul]
 
 EMAIL = "ada@example.com"
 PASSWORD = "correct horse"
+REFRESH = "refresh_token"
 TOKEN = "k0Xv4uT2o5cQ1dJb8rWn3yZs6gHaLmEp9fKiVtCxB7w"
 TEXT = {"title": "On engines", "content": "The engine weaves patterns.", "is_published": True}
 TIME = "2026-11-28T09:30:00Z"
@@ -90,17 +91,30 @@ class TokenRequest(Input):
     section 3.2 asks.
     """
 
-    model_config = example({"username": EMAIL, "password": PASSWORD}) | {"extra": "ignore"}
+    model_config = ConfigDict(
+        extra="ignore",
+        json_schema_extra={
+            "examples": [{"username": EMAIL, "password": PASSWORD}],
+            "if": {"required": ["grant_type"], "properties": {"grant_type": {"const": REFRESH}}},
+            "then": {"required": ["refresh_token"]},
+            "else": {"required": ["username", "password"]},
+        },
+    )
 
+    # The defaults only say that a field may be missing.
     username: Annotated[
         str,
-        Field(max_length=EMAIL_LENGTH, description="The e-mail"),
+        Field(min_length=1, max_length=EMAIL_LENGTH, description="The e-mail"),
         NoNul,
         AfterValidator(_as_registered),
-    ] = ""
-    password: Annotated[str, Field(max_length=PASSWORD_LENGTH), NoNul] = ""
-    # Without a limit: one that is too long is as good as any other that is not valid.
-    refresh_token: Annotated[str, Field(description="The newest one that was received")] = ""
+    ] = Field(default_factory=str)
+    password: Annotated[str, Field(min_length=1, max_length=PASSWORD_LENGTH), NoNul] = Field(
+        default_factory=str
+    )
+    # Of any length: one that is too long is as good as any other that is not valid.
+    refresh_token: Annotated[
+        str, Field(min_length=1, description="The newest one that was received")
+    ] = Field(default_factory=str)
     grant_type: Literal["password", "refresh_token"] = "password"
     scope: Annotated[str, NoNul] = ""
     client_id: Annotated[str, NoNul] = ""

@@ -377,3 +377,13 @@ def test_the_log_has_no_token(
     client.get("/livez")
     out, err = capfd.readouterr()
     assert not [one for one in following if one in out + err]
+
+
+def test_the_document_says_which_fields_each_grant_needs(client: httpx.Client) -> None:
+    document = client.get("/openapi.json").json()
+    form = document["components"]["schemas"]["TokenRequest"]
+    assert form["then"] == {"required": ["refresh_token"]}
+    assert form["else"] == {"required": ["username", "password"]}
+    for path in ("/auth/token", "/auth/revoke"):
+        statuses = set(document["paths"][path]["post"]["responses"])
+        assert statuses >= {"200", "400", "401", "413", "415", "422", "503", "504", "507"}

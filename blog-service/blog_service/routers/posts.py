@@ -11,6 +11,7 @@ from blog_service.schemas import PostCreate, PostId, PostOut, PostPage, PostUpda
 from chassis.callers import SIGN_IN_IS_OPTIONAL, CallerId, WriterId
 from chassis.openapi import problems
 from chassis.pagination import Row, link_next_page
+from chassis.preconditions import ConditionalRequest, entity_tag
 from chassis.requests import NO_QUERY
 from chassis.routes import Route
 
@@ -37,9 +38,9 @@ def list_posts(
     dependencies=[NO_QUERY],
     openapi_extra=SIGN_IN_IS_OPTIONAL,
 )
-def get_post(post_id: PostId, caller_id: CallerId, db: Db) -> Post:
-    """Read one post."""
-    return crud.get_post(db, post_id, caller_id)
+def get_post(post_id: PostId, caller_id: CallerId, db: Db, request: ConditionalRequest) -> Post:
+    """Read one post; ETag names its version."""
+    return request.show(crud.get_post(db, post_id, caller_id))
 
 
 @router.post("/", status_code=201, response_model=PostOut, dependencies=[NO_QUERY])
@@ -47,6 +48,7 @@ def create_post(post: PostCreate, caller_id: WriterId, db: Db, response: Respons
     """Create a post of the caller's; Location names it."""
     created = crud.create_post(db, post, author_id=caller_id)
     response.headers["Location"] = f"/posts/{created.id}"
+    response.headers["ETag"] = entity_tag(created.version)
     return created
 
 
@@ -56,9 +58,15 @@ def create_post(post: PostCreate, caller_id: WriterId, db: Db, response: Respons
     dependencies=[NO_QUERY],
     responses=problems(403),
 )
-def update_post(post_id: PostId, changes: PostUpdate, caller_id: WriterId, db: Db) -> Post:
+def update_post(
+    post_id: PostId,
+    changes: PostUpdate,
+    caller_id: WriterId,
+    db: Db,
+    request: ConditionalRequest,
+) -> Post:
     """Change only the fields that are sent. Without an author, anyone signed in may do it."""
-    return crud.update_post(db, post_id, changes, caller_id)
+    return request.show(crud.update_post(db, post_id, changes, caller_id, request.check))
 
 
 @router.delete(
@@ -68,6 +76,6 @@ def update_post(post_id: PostId, changes: PostUpdate, caller_id: WriterId, db: D
     dependencies=[NO_QUERY],
     responses=problems(403),
 )
-def delete_post(post_id: PostId, caller_id: WriterId, db: Db) -> None:
+def delete_post(post_id: PostId, caller_id: WriterId, db: Db, request: ConditionalRequest) -> None:
     """Delete one post. Without an author, anyone signed in may do it."""
-    crud.delete_post(db, post_id, caller_id)
+    crud.delete_post(db, post_id, caller_id, request.check)

@@ -19,7 +19,7 @@ Document = dict[str, Any]
 
 FRAME = Path(__file__).with_name("openapi.json").read_text("utf-8")
 SIGNED_IN: Document = {"signed-in": []}
-# What the gateway answers itself, besides 401 and what is described as any other error.
+# What the gateway answers itself, besides what is described as any other error.
 PROBLEMS = (429, 502, 503, 504)
 # The use of a component, named with its section, or the name of an operation.
 NAME = re.compile(r'("#/components/|"operationId": ")((?:\w+/)?[\w.-]+)')
@@ -51,8 +51,8 @@ class Documents:
 def merge(documents: Mapping[str, Document], routes: Sequence[Route]) -> Document:
     """Return one document of the services' paths that have a route.
 
-    A name that stands for several things gets its service's name in front. The gateway's sign-in,
-    its rule for writes and its errors are added.
+    A name that stands for several things gets its service's name in front. One sign-in for all
+    services and the gateway's errors are added.
     """
     merged: Document = json.loads(FRAME)
     merged["info"]["version"] = __version__
@@ -66,7 +66,7 @@ def merge(documents: Mapping[str, Document], routes: Sequence[Route]) -> Documen
         for path, item in copy["paths"].items():
             route = find(path.encode())
             if route and route.upstream == service:
-                _complete(item, route)
+                _complete(item)
                 merged["paths"][path] = item
         known = {tag["name"] for tag in merged["tags"]}
         merged["tags"] += [tag for tag in copy.get("tags", []) if tag["name"] not in known]
@@ -127,11 +127,10 @@ def _bare(name: str) -> str:
     return name.rpartition("/")[2]
 
 
-def _complete(item: Document, route: Route) -> None:
-    """Add the gateway's rule for writes and its errors to each operation of a path."""
+def _complete(item: Document) -> None:
+    """Add the one sign-in and the gateway's errors to each operation of a path."""
     for method in [it for it in item if it.upper() in METHODS]:
         operation = item[method]
-        needs_token = route.needs_token(method.upper())
-        required = [SIGNED_IN] if needs_token else operation.get("security", [])
+        required = operation.get("security", [])
         operation["security"] = [SIGNED_IN if one else {} for one in required]
-        add_problems(operation, (401, *PROBLEMS) if needs_token else PROBLEMS)
+        add_problems(operation, PROBLEMS)

@@ -137,9 +137,6 @@ class Exchange:
             raise Problem(405, "This method is not supported here.", ALLOW)
         if self._proxy.settings.rate_limit == "on" and self._path not in HEALTH:
             await self._count()
-        if self._route and self._route.needs_token(self._method):
-            sent = values(self._headers, b"authorization")
-            await self._proxy.verifier.verify(sent[0] if len(sent) == 1 else None)
 
     async def _count(self) -> None:
         path = self._path.decode("latin-1")

@@ -12,7 +12,6 @@ from gateway.metrics import Metrics
 from gateway.proxy.cors import Cors
 from gateway.proxy.exchange import Exchange
 from gateway.proxy.rate_limits import RateLimiter
-from gateway.proxy.tokens import TokenVerifier
 from gateway.proxy.trusted_proxies import TrustedProxies
 from gateway.routes import Routes, matcher
 from gateway.upstream.pool import Upstream, look_around, tick_forever
@@ -36,8 +35,6 @@ class Proxy:
         self.cors = Cors(settings.cors_origins)
         self.trusted = TrustedProxies(settings.trusted_proxies)
         self.limiter = RateLimiter(settings, routes.rate_limits, self.metrics.store_failures)
-        keys_url = f"{routes.upstreams[routes.keys_from].url}.well-known/jwks.json"
-        self.verifier = TokenVerifier(settings, keys_url)
         self.upstreams = {
             name: Upstream(name, limits, self.metrics) for name, limits in routes.upstreams.items()
         }

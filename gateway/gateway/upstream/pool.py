@@ -50,7 +50,7 @@ class Upstream:
         self._resolution: asyncio.Task[None] | None = None
         self._checks: set[asyncio.Task[None]] = set()
         self._usable = asyncio.Event()  # set while there is a usable replica
-        self._note()
+        metrics.upstream_up.labels(name).set_function(lambda: self.is_up)
 
     @property
     def is_up(self) -> bool:
@@ -191,18 +191,15 @@ class Upstream:
         if standing is OUT:
             self._metrics.left_out.labels(self.name).inc()
         replica.standing = standing
-        self._note()
+        self._metrics.replica_up.labels(self.name, replica.name).set(standing is WELL)
+        self._note_usable()
 
-    def _note(self) -> None:
-        """Publish the standings of the replicas to waiting requests and to the metrics."""
+    def _note_usable(self) -> None:
+        """Let requests wait while no replica is usable, and go on as soon as one is."""
         if any(it.standing is not OUT for it in self._replicas):
             self._usable.set()
         else:
             self._usable.clear()
-        self._metrics.upstream_up.labels(self.name).set(self.is_up)
-        for replica in self._replicas:
-            is_well = replica.standing is WELL
-            self._metrics.replica_up.labels(self.name, replica.name).set(is_well)
 
     # The addresses.
 
@@ -220,14 +217,13 @@ class Upstream:
         except (OSError, UnicodeError):
             return  # the addresses known so far are still the best guess
         addresses = {(str(info[4][0]), int(info[4][1])) for info in found}
-        gone = [it for it in self._replicas if it.address not in addresses]
-        for replica in gone:
+        for replica in [it for it in self._replicas if it.address not in addresses]:
             self._replicas.remove(replica)
             self._metrics.replica_up.remove(self.name, replica.name)
-        new = addresses - {it.address for it in self._replicas}
-        self._replicas += [Replica(address, self._limits) for address in sorted(new)]
-        if gone or new:
-            self._note()
+        for address in sorted(addresses - {it.address for it in self._replicas}):
+            self._replicas.append(Replica(address, self._limits))
+            self._metrics.replica_up.labels(self.name, self._replicas[-1].name).set(0)
+        self._note_usable()
 
     def close(self) -> None:
         """Stop checking and close every connection."""

@@ -3,37 +3,11 @@
 import asyncio
 from collections import deque
 
+from chassis.shares import Shares
 from gateway.problems import RETRY_SOON, Problem
 from gateway.routes import UpstreamLimits
 
 UNAVAILABLE = (503, "The service is not available at the moment.", RETRY_SOON)
-
-
-class Places:
-    """A number of places. A client may take one while it holds fewer than are free.
-
-    So one client takes half of them at most, and ten leave as many to an eleventh as each has.
-    """
-
-    def __init__(self, number: int) -> None:
-        self._free = number
-        self._held: dict[str, int] = {}
-
-    def may_take(self, client: str) -> bool:
-        """Return whether there is a place for this client."""
-        return self._held.get(client, 0) < self._free
-
-    def take(self, client: str) -> None:
-        """Take a place; give_back() must follow."""
-        self._free -= 1
-        self._held[client] = self._held.get(client, 0) + 1
-
-    def give_back(self, client: str) -> None:
-        """Return a place."""
-        self._free += 1
-        self._held[client] -= 1
-        if not self._held[client]:
-            del self._held[client]
 
 
 class Slots:
@@ -45,16 +19,16 @@ class Slots:
 
     def __init__(self, slots: int, limits: UpstreamLimits) -> None:
         self._limits = limits
-        self._places = Places(slots)
-        self._queue = Places(limits.max_queue)
+        self._places = Shares(slots)
+        self._queue = Shares(limits.max_queue)
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}  # by client
 
     async def acquire(self, client: str) -> None:
         """Wait for a slot, or raise a Problem; release() must follow."""
-        if self._places.may_take(client):
+        if self._places.has_for(client):
             self._places.take(client)
             return
-        if not self._queue.may_take(client):
+        if not self._queue.has_for(client):
             raise Problem(*UNAVAILABLE)
         self._queue.take(client)
         try:
@@ -66,7 +40,7 @@ class Slots:
         """Return a slot, and pass it to the next request that may have one."""
         self._places.give_back(client)
         while self._waiting:
-            lucky = next(filter(self._places.may_take, self._waiting), None)
+            lucky = next(filter(self._places.has_for, self._waiting), None)
             if lucky is None:
                 return
             turns = self._waiting.pop(lucky)

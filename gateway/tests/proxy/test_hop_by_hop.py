@@ -41,11 +41,14 @@ def test_fields_named_by_connection_are_removed_both_ways(pair: Pair, connection
     assert (answer.all(b"x-named"), answer.all(b"x-other")) == ([], [b"2"])
 
 
-def test_connection_cannot_remove_framing_host_or_origin(pair: Pair) -> None:
+def test_connection_cannot_remove_framing_origin_or_what_makes_a_write_safe(pair: Pair) -> None:
     gateway, raw = pair
     raw.reply = reply(b"Connection: content-length")
     named = b"Connection: Content-Length, X-Forwarded-For, X-Request-ID, Host"
-    answer = gateway.get("/users", named, b"X-Request-ID: kept", method="POST", body=b"abc")
+    safe = (b"Connection: Idempotency-Key, If-Match", b"Idempotency-Key: a", b'If-Match: "1"')
+    answer = gateway.get("/users", named, *safe, b"X-Request-ID: kept", method="POST", body=b"abc")
+    assert raw.all(b"idempotency-key") == [b"a"]
+    assert raw.all(b"if-match") == [b'"1"']
     assert raw.all(b"content-length") == [b"3"]
     assert raw.all(b"x-forwarded-for") == [b"127.0.0.1"]
     assert raw.all(b"x-request-id") == [b"kept"]

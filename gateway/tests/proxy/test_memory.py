@@ -25,7 +25,7 @@ def roomy(start: StartProcess, upstream: RawUpstream, tmp_path: Path) -> Process
     """A gateway of its own that takes bodies of any size, and has been warmed up."""
     file = tmp_path / "routes.toml"
     file.write_text(
-        f'keys_from = "x"\n[upstreams.x]\nurl = "{upstream.url}"\n'
+        f'[upstreams.x]\nurl = "{upstream.url}"\n'
         f'[[routes]]\nprefix = "/users"\nupstream = "x"\nmax_body = {2 * GIB}\n'
     )
     it = start(GATEWAY_ROUTES_FILE=str(file))

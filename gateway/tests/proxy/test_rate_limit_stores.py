@@ -29,11 +29,11 @@ def _patient_with_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_gateways_with_a_shared_store_count_together(valkey_url: str) -> None:
     one, other = limiter(store=valkey_url), limiter(store=valkey_url)
-    assert allowed(ask(one, 7, "POST", "/auth/token")) == 7
-    answers = ask(other, 7, "POST", "/auth/token")
+    assert allowed(ask(one, 7, "PATCH", "/users/me")) == 7
+    answers = ask(other, 7, "PATCH", "/users/me")
     assert allowed(answers) == 3
     assert 0 < seconds_to_wait(answers[-1]) <= 60
-    assert allowed(ask(other, 1, "POST", "/auth/token", client="192.0.2.2")) == 1
+    assert allowed(ask(other, 1, "PATCH", "/users/me", client="192.0.2.2")) == 1
 
 
 @pytest.mark.parametrize("store", ["redis://127.0.0.1:9/0", "unix:///nowhere/valkey.sock"])
@@ -41,7 +41,7 @@ def test_while_the_store_is_unreachable_requests_are_counted_here(
     caplog: pytest.LogCaptureFixture, store: str
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        answers = ask(limiter(store=store), 30, "POST", "/auth/token")
+        answers = ask(limiter(store=store), 30, "PATCH", "/users/me")
     assert allowed(answers) == 10
     assert 0 < seconds_to_wait(answers[-1]) <= 60
     assert [record.name for record in caplog.records] == ["gateway.proxy.rate_limits"]
@@ -53,7 +53,7 @@ def test_a_silent_store_is_left_alone_and_logged_once(
     monkeypatch.setattr(rate_limits, "STORE_TIMEOUT", 0.25)
 
     async def story(one: RateLimiter) -> list[Answer]:
-        checks = (check(one, "POST", "/auth/token") for _ in range(30))
+        checks = (check(one, "PATCH", "/users/me") for _ in range(30))
         async with asyncio.timeout(PATIENCE):
             answers = await asyncio.gather(*checks)
         await one.close()
@@ -134,7 +134,7 @@ def test_whatever_the_store_answers_requests_are_counted(
     failing: FakeStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     one = limiter(store=failing.url)
-    assert allowed(ask(one, 12, "POST", "/auth/token")) == 10
+    assert allowed(ask(one, 12, "PATCH", "/users/me")) == 10
     assert failing.transactions
     assert len(caplog.records) == 1
 
@@ -148,7 +148,7 @@ def test_a_store_that_answers_well_again_is_used_again(failing: FakeStore) -> No
         await check(one, "GET", "/")
         one._store._resume_at = time.monotonic()  # type: ignore[union-attr]
         failing.windows = WINDOW
-        answers = [await check(one, "POST", "/auth/token") for _ in range(30)]
+        answers = [await check(one, "PATCH", "/users/me") for _ in range(30)]
         await one.close()
         return answers
 
@@ -171,9 +171,9 @@ def test_a_store_is_asked_again_after_a_pause(valkey_url: str) -> None:
     one = limiter(store=valkey_url)
     assert isinstance(one._store, rate_limits.SharedStore)
     one._store._resume_at = inf
-    assert allowed(ask(one, 12, "POST", "/auth/token")) == 10
+    assert allowed(ask(one, 12, "PATCH", "/users/me")) == 10
     one._store._resume_at = time.monotonic()
-    assert allowed(ask(one, 12, "POST", "/auth/token")) == 10
+    assert allowed(ask(one, 12, "PATCH", "/users/me")) == 10
 
 
 def test_a_store_of_an_unknown_kind_is_a_validation_error() -> None:

@@ -1,5 +1,6 @@
 """Request fields keep order, repeats and bytes: RFC 9110, sections 5.2 and 5.3."""
 
+import pytest
 from support.gateway import Pair
 from support.wire import reply
 
@@ -46,3 +47,12 @@ def test_no_cookie_of_one_client_reaches_the_request_of_another(pair: Pair) -> N
     gateway.get("/posts")
     gateway.get("/posts")
     assert raw.all(b"cookie") == []
+
+
+@pytest.mark.parametrize("sent", [[], [b"Bearer x"], [b"Basic eA=="], [b"Bearer x", b"Bearer y"]])
+def test_credentials_are_carried_and_not_judged(pair: Pair, sent: list[bytes]) -> None:
+    """Each service judges them itself."""
+    gateway, raw = pair
+    fields = (b"Authorization: " + value for value in sent)
+    assert gateway.get("/posts/1", *fields, method="DELETE").status == 200
+    assert raw.all(b"authorization") == sent

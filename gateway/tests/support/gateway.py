@@ -123,7 +123,6 @@ def routes_file(folder: Path, blog: str, platform: str, **limits: dict[str, Any]
         return "\n".join(f"{key} = {value!r}" for key, value in limits.get(name, {}).items())
 
     text = f"""
-        keys_from = "platform-service"
         [upstreams.blog-service]
         url = "{blog}"
         [upstreams.platform-service]

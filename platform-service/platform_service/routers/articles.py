@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from chassis.callers import SIGN_IN_IS_OPTIONAL, CallerId, SignedInId
 from chassis.openapi import problems
 from chassis.pagination import Row, link_next_page
+from chassis.preconditions import ConditionalRequest, entity_tag
 from chassis.requests import NO_QUERY
 from chassis.routes import Route
 from platform_service import crud
@@ -46,9 +47,15 @@ def list_articles(
     dependencies=[NO_QUERY],
     openapi_extra=SIGN_IN_IS_OPTIONAL,
 )
-def get_article(article_id: ArticleId, caller_id: CallerId, db: Db) -> Article:
-    """Read one article."""
-    return crud.get_article(db, article_id, crud.find_caller(db, caller_id))
+def get_article(
+    article_id: ArticleId,
+    caller_id: CallerId,
+    db: Db,
+    request: ConditionalRequest,
+) -> Article:
+    """Read one article; ETag names its version."""
+    article = crud.get_article(db, article_id, crud.find_caller(db, caller_id))
+    return request.show(article, article.owner_email)
 
 
 @router.post("/", status_code=201, response_model=ArticleOut, dependencies=[NO_QUERY])
@@ -58,6 +65,7 @@ def create_article(
     """Create an article of the caller's; Location names it."""
     created = crud.create_article(db, article, owner=crud.get_caller(db, caller_id))
     response.headers["Location"] = f"/articles/{created.id}"
+    response.headers["ETag"] = entity_tag(created.version, created.owner_email)
     return created
 
 
@@ -68,10 +76,16 @@ def create_article(
     responses=problems(403),
 )
 def update_article(
-    article_id: ArticleId, changes: ArticleUpdate, caller_id: SignedInId, db: Db
+    article_id: ArticleId,
+    changes: ArticleUpdate,
+    caller_id: SignedInId,
+    db: Db,
+    request: ConditionalRequest,
 ) -> Article:
     """Change only the fields that are sent, `{"is_published": true}` to publish."""
-    return crud.update_article(db, article_id, changes, crud.get_caller(db, caller_id))
+    caller = crud.get_caller(db, caller_id)
+    article = crud.update_article(db, article_id, changes, caller, request.check)
+    return request.show(article, article.owner_email)
 
 
 @router.delete(
@@ -81,6 +95,8 @@ def update_article(
     dependencies=[NO_QUERY],
     responses=problems(403),
 )
-def delete_article(article_id: ArticleId, caller_id: SignedInId, db: Db) -> None:
+def delete_article(
+    article_id: ArticleId, caller_id: SignedInId, db: Db, request: ConditionalRequest
+) -> None:
     """Delete one article of the caller's."""
-    crud.delete_article(db, article_id, crud.get_caller(db, caller_id))
+    crud.delete_article(db, article_id, crud.get_caller(db, caller_id), request.check)

@@ -85,7 +85,8 @@ async def create_token(
 
     A refresh token is used once, and the answer has the next one. For ten seconds it may be used
     again, after a lost answer or by a second tab. Later the whole session ends, since the token
-    may be stolen. Wrong passwords for one e-mail have to wait longer and longer (429).
+    may be stolen. Wrong passwords for one e-mail have to wait longer and longer (429). Send no
+    Authorization: a token that has expired is refused here too.
     """
     if form.grant_type == "password":
         issued = await _sign_in(form, caller_id, network, reader, db)

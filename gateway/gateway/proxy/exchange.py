@@ -90,9 +90,10 @@ class Exchange:
 
     def _is_safe(self) -> bool:
         """Return whether the request may be done twice: by its method, or by its key."""
-        return self._method in SAFE or (
-            self._method == "POST" and any(values(self._headers, b"idempotency-key"))
-        )
+        if self._method != "POST":
+            return self._method in SAFE
+        keys = values(self._headers, b"idempotency-key")
+        return len(keys) == 1 and keys != [b""]
 
     def _may_repeat(self) -> bool:
         """Return whether a lost request may be sent again. If-Match would fail the second time."""

@@ -61,6 +61,7 @@ KEY = b"Idempotency-Key: a"
     [
         ("POST", b"X: y"),
         ("POST", b"Idempotency-Key:"),
+        ("POST", b"Idempotency-Key:\r\nIdempotency-Key: a"),
         ("PATCH", b"X: y"),
         ("PATCH", KEY),
         ("PATCH", MATCH),

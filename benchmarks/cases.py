@@ -53,7 +53,7 @@ def of_the_platform(rows: int, token: str, *, usual: bool = False) -> list[Case]
 
 
 def of_the_blog(rows: int) -> list[Case]:
-    """Return the blog's cases. It asks for no token: that is the gateway's rule."""
+    """Return the blog's cases. It asks for no token: it knows no keys."""
     post = json.dumps({"title": "A title", "body": WORDS, "published": True})
     changes = json.dumps({"title": "Another title"})
     return [

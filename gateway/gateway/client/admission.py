@@ -16,28 +16,27 @@ OF_ALL = (503, "Too many clients are connected.", RETRY_SOON)
 class Admission:
     """Counts the connections, of all clients and of each."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: ClientLimits) -> None:
+        self._most, self._most_of_client = limits.max_connections, limits.max_connections_per_client
         self._open = self._admitted = 0
         self._of_client: Counter[str] = Counter()
 
-    def add(self, peer: str, limits: ClientLimits, *, is_proxy: bool) -> Problem | None:
+    def add(self, peer: str, *, is_proxy: bool) -> Problem | None:
         """Count a connection and return the limit that it exceeds; remove() must follow."""
         self._open += 1
         self._of_client[counted_as(peer)] += 1
-        if not is_proxy and self._of_client[counted_as(peer)] > limits.max_connections_per_client:
+        if not is_proxy and self._of_client[counted_as(peer)] > self._most_of_client:
             return Problem(*OF_CLIENT)
-        if self._admitted >= limits.max_connections:
+        if self._admitted >= self._most:
             return Problem(*OF_ALL)
         self._admitted += 1
         return None
 
-    def is_far_beyond(self, peer: str, limits: ClientLimits, *, is_proxy: bool) -> bool:
+    def is_far_beyond(self, peer: str, *, is_proxy: bool) -> bool:
         """Return whether there are so many that a connection is not even told why."""
         of_client = 0 if is_proxy else self._of_client[counted_as(peer)]
-        return peer not in LOOPBACK and (
-            of_client > ROOM * limits.max_connections_per_client
-            or self._open > ROOM * limits.max_connections
-        )
+        is_crowd = of_client > ROOM * self._most_of_client or self._open > ROOM * self._most
+        return is_crowd and peer not in LOOPBACK
 
     def remove(self, peer: str, *, was_admitted: bool) -> None:
         """Count a connection no more."""

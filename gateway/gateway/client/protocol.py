@@ -49,9 +49,9 @@ class ServerState(uvicorn.server.ServerState):
 
     draining = False
 
-    def __init__(self) -> None:
+    def __init__(self, limits: ClientLimits) -> None:
         super().__init__()
-        self.admission = Admission()
+        self.admission = Admission(limits)
 
 
 class ClientConnection(HttpToolsProtocol):
@@ -83,9 +83,9 @@ class ClientConnection(HttpToolsProtocol):
         super().connection_made(transport)
         self._peer = self.client[0] if self.client else ""
         is_proxy = self.app.proxy.trusted.include(self._peer)  # it has many clients
-        admission, limits = self.server_state.admission, self.limits
-        self._beyond = admission.add(self._peer, limits, is_proxy=is_proxy)
-        if admission.is_far_beyond(self._peer, limits, is_proxy=is_proxy):
+        admission = self.server_state.admission
+        self._beyond = admission.add(self._peer, is_proxy=is_proxy)
+        if admission.is_far_beyond(self._peer, is_proxy=is_proxy):
             self.transport.abort()
         self.on_message_begin()
 

@@ -35,7 +35,7 @@ class Server(chassis.server.Server):
         )
         self._settings = app.proxy.settings
         super().__init__(app, config, self._settings.drain_seconds)
-        self.server_state = ServerState()
+        self.server_state = ServerState(app.proxy.routes.client)
         app.state.limits_clients = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What clients share, so that none of them takes all."""
+"""A quantity that clients share, so that none of them takes all."""
 
 
 class Shares:

@@ -1,4 +1,4 @@
-"""What clients share."""
+"""A quantity that clients share."""
 
 import pytest
 

@@ -73,7 +73,7 @@ KEY = b"Idempotency-Key: a"
 def test_a_request_that_must_not_be_repeated_is_sent_once(
     pair: Pair, method: str, field: bytes, body: bytes
 ) -> None:
-    """With If-Match, what the first one did would fail the second."""
+    """With If-Match, the change of the first one would fail the second."""
     gateway, raw = pair
     raw.script = send_and_close(b"")
     assert gateway.get("/users", field, method=method, body=body).status == 502

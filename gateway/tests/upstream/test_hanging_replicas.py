@@ -46,7 +46,7 @@ def test_a_write_waits_for_a_replica_that_hangs(gateway: Start, replicas: Any) -
 
 
 @pytest.mark.parametrize("sent", [GET, upload(1, b"Idempotency-Key: a") + b"x"])
-def test_what_may_be_done_twice_moves_on_to_another_replica(
+def test_a_request_that_may_be_done_twice_moves_on_to_another_replica(
     gateway: Start, replicas: Any, sent: bytes
 ) -> None:
     sent = sent.replace(b"/users", b"/posts")

@@ -33,7 +33,7 @@ def test_an_upstream_that_refuses_is_503_with_retry_after(
         ("POST", b"Idempotency-Key: a", 503),
     ],
 )
-def test_only_what_may_be_done_twice_is_503_when_the_upstream_is_gone(
+def test_only_a_request_that_may_be_done_twice_is_503_when_the_upstream_is_gone(
     gateway: Start, upstream: RawUpstream, method: str, field: bytes, status: int
 ) -> None:
     def do_and_die(_sock: socket.socket, _head: bytes) -> None:

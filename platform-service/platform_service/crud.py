@@ -1,8 +1,9 @@
 """All database logic. Nothing here commits: the transaction ends where the route ends."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 
-from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy import bindparam, delete, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
@@ -12,9 +13,12 @@ from chassis.pagination import Parts, Row, count_rows, fetch_page
 from chassis.preconditions import Check
 from chassis.visibility import Visibility
 from platform_service.emails import email_key
-from platform_service.errors import EmailTakenError
+from platform_service.errors import EmailTakenError, WrongCurrentPasswordError
 from platform_service.models import Article, User
 from platform_service.schemas import ArticleCreate, ArticlePage, ArticleUpdate
+from platform_service.sessions import end_sessions
+
+BATCH = 1000  # rows that one statement reads or deletes, so that no request waits for long
 
 # A list is only shown, and a row of a table costs a fraction of an entity.
 users = User.__table__
@@ -43,9 +47,9 @@ SHOWN_OF_USERS = select(users.c.id, users.c.email, users.c.is_active, users.c.cr
 VISIBLE = Visibility(articles.c.is_published, articles.c.published_at, articles.c.owner_id)
 
 
-def get_caller(db: Session, user_id: int) -> User:
+def get_caller(db: Session, user_id: int, *, lock: bool = False) -> User:
     """Return the user of a token, or raise UnauthorizedError if there is no active one."""
-    user = db.get(User, user_id)
+    user = db.get(User, user_id, with_for_update=lock)
     if user is None:
         raise UnauthorizedError("The token's user does not exist.")
     if not user.is_active:
@@ -61,6 +65,15 @@ def find_caller(db: Session, user_id: int | None) -> User | None:
 def list_users(db: Session, page: Page) -> list[Row]:
     """Return the users of the page, and one more if there are more."""
     return fetch_page(db, SHOWN_OF_USERS, page)
+
+
+def iterate_users(db: Session) -> Iterator[tuple[int, str, bool, datetime]]:
+    """Yield the id, e-mail, is_active and created_at of all users, with a batch in memory."""
+    query = select(User.id, User.email, User.is_active, User.created_at).order_by(User.id)
+    query, last = query.where(User.id > bindparam("last")).limit(BATCH), 0
+    while batch := db.execute(query, {"last": last}).tuples().all():
+        yield from batch
+        last = batch[-1][0]
 
 
 def count_users(db: Session) -> int:
@@ -87,14 +100,73 @@ def find_user(db: Session, email: str) -> User | None:
     return db.scalars(found.order_by(is_close.desc()).limit(1)).one_or_none()
 
 
+def set_active(db: Session, email: str, *, is_active: bool) -> User:
+    """Let the user with this e-mail sign in, or not any more. Raise NotFoundError for nobody's."""
+    found = find_user(db, email)
+    user = found and db.get(User, found.id, with_for_update=True)
+    if user is None:
+        raise NotFoundError
+    user.is_active = is_active
+    if not is_active:
+        end_sessions(db, user.id)
+    return user
+
+
 def create_user(db: Session, email: str, hashed_password: str) -> User:
     """Insert a user, or raise EmailTakenError. The unique indexes decide between two at once."""
     user = User(email=email, hashed_password=hashed_password)
     db.add(user)
+    _flush_email(db)
+    return user
+
+
+def _flush_email(db: Session) -> None:
     try:
         db.flush()
     except IntegrityError:
         raise EmailTakenError from None
+
+
+def update_user(db: Session, caller: User, email: str | None, new_hash: str | None) -> User:
+    """Set what is given and end the sessions of a changed password. Return the user.
+
+    Raise an error of `_lock_caller`, or EmailTakenError.
+    """
+    user = _lock_caller(db, caller)
+    if new_hash is not None:
+        end_sessions(db, user.id)
+        user.hashed_password = new_hash
+    if email is not None:
+        user.email = email
+    _flush_email(db)
+    return user
+
+
+def delete_user(db: Session, caller: User) -> bool:
+    """Delete a batch of a user's articles, and the user once none is left.
+
+    Return whether the user is gone, or raise an error of `_lock_caller`.
+    """
+    user = _lock_caller(db, caller)
+    batch = select(Article.id).where(Article.owner_id == user.id).limit(BATCH)
+    query = delete(Article).where(Article.id.in_(batch)).returning(Article.id)
+    deleted = db.scalars(query, execution_options={"synchronize_session": False}).all()
+    if len(deleted) == BATCH:
+        return False
+    end_sessions(db, user.id)
+    db.delete(user)
+    return True
+
+
+def _lock_caller(db: Session, caller: User) -> User:
+    """Return the caller, locked until the transaction ends.
+
+    Raise an error of `get_caller`, or WrongCurrentPasswordError if the password was changed after
+    it had been verified. Of two changes at once, the first one holds.
+    """
+    user = get_caller(db, caller.id, lock=True)
+    if user.hashed_password != caller.hashed_password:
+        raise WrongCurrentPasswordError
     return user
 
 

@@ -1,6 +1,6 @@
 """The errors of this domain, beside those of every domain in `chassis.errors`."""
 
-from chassis.errors import BadRequestError, ConflictError, UnauthorizedError
+from chassis.errors import BadRequestError, ConflictError, ForbiddenError, UnauthorizedError
 
 
 class EmailTakenError(ConflictError):
@@ -22,3 +22,10 @@ class RefreshTokenError(BadRequestError):
 
     def __init__(self) -> None:
         super().__init__("The refresh token is not valid, or not any more.")
+
+
+class WrongCurrentPasswordError(ForbiddenError):
+    """The caller has another password, or has changed it meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__("The current password is wrong.")

@@ -15,13 +15,12 @@ from pydantic import (
     ValidatorFunctionWrapHandler,
     WrapValidator,
     model_validator,
-    validate_email,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from chassis.pages import TextPage
 from chassis.schemas import Input, NoNul, OptionalParameter, Output, RowId, example
-from platform_service.emails import email_key
+from platform_service.emails import as_registered, email_key
 from platform_service.models import CONTENT_LENGTH, EMAIL_LENGTH, TITLE_LENGTH
 
 PASSWORD_LENGTH = 128
@@ -40,18 +39,13 @@ def _bare_address(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
     raise PydanticCustomError("email", message, {"limit": EMAIL_LENGTH})
 
 
-def _as_registered(value: str) -> str:
-    """Normalise an e-mail as sign-up does. Anything else is returned as it is: nobody has it."""
-    try:
-        return value if "<" in value else validate_email(value)[1]
-    except ValueError:
-        return value
-
-
 UserId = Annotated[RowId, Path(examples=[1])]
 ArticleId = Annotated[RowId, Path(examples=[1])]
 Email = Annotated[EmailStr, Field(max_length=EMAIL_LENGTH), WrapValidator(_bare_address)]
 Password = Annotated[str, Field(min_length=8, max_length=PASSWORD_LENGTH), NoNul]
+AnyPassword = Annotated[
+    str, Field(min_length=1, max_length=PASSWORD_LENGTH), NoNul
+]  # it may be wrong
 Title = Annotated[str, Field(min_length=1, max_length=TITLE_LENGTH), NoNul]
 Content = Annotated[str, Field(min_length=1, max_length=CONTENT_LENGTH), NoNul]
 
@@ -70,6 +64,36 @@ class UserCreate(Input):
 
     email: Email
     password: Password
+
+
+class UserUpdate(Input):
+    """The e-mail, the password or both. A field that is not sent keeps its value."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"current_password": PASSWORD, "password": "battery staple"}],
+            "minProperties": 2,
+        }
+    )
+
+    current_password: AnyPassword
+    # As in ArticleUpdate, nothing reads the defaults.
+    email: Email = Field(default_factory=str)
+    password: Password = Field(default_factory=str)
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> "UserUpdate":
+        if self.model_fields_set == {"current_password"}:
+            raise PydanticCustomError("no_change", "Input should have email or password")
+        return self
+
+
+class AccountDelete(Input):
+    """The consent to delete an account."""
+
+    model_config = example({"current_password": PASSWORD})
+
+    current_password: AnyPassword
 
 
 class UserOut(Output):
@@ -106,11 +130,9 @@ class TokenRequest(Input):
         str,
         Field(min_length=1, max_length=EMAIL_LENGTH, description="The e-mail"),
         NoNul,
-        AfterValidator(_as_registered),
+        AfterValidator(as_registered),
     ] = Field(default_factory=str)
-    password: Annotated[str, Field(min_length=1, max_length=PASSWORD_LENGTH), NoNul] = Field(
-        default_factory=str
-    )
+    password: AnyPassword = Field(default_factory=str)
     # Of any length: one that is too long is as good as any other that is not valid.
     refresh_token: Annotated[
         str, Field(min_length=1, description="The newest one that was received")

@@ -16,7 +16,7 @@ from chassis_testing.service import rendered
 
 ROUTES = {
     "/users/": {"get", "post"},
-    "/users/me": {"get"},
+    "/users/me": {"get", "patch", "delete"},
     "/users/{user_id}": {"get"},
     "/articles/": {"get", "post"},
     "/articles/{article_id}": {"get", "patch", "delete"},
@@ -26,6 +26,8 @@ ROUTES = {
 }
 USER = {"email": "eve@example.com", "password": PASSWORD}
 ARTICLE = {"title": "x", "content": "x"}
+CONSENT = {"current_password": PASSWORD}
+CHANGE = {**CONSENT, "email": "eve@example.com"}
 WRONG_TOKEN = "Authorization: Bearer x\r\n"
 
 
@@ -60,6 +62,7 @@ def test_nothing_is_at_any_other_path(client: httpx.Client, ann: User, path: str
         *(("GET", path, None) for path in ("/articles/1", "/.well-known/jwks.json")),
         *(("POST", "/users/", USER), ("POST", "/articles/", ARTICLE)),
         *(("PATCH", "/articles/1", ARTICLE), ("DELETE", "/articles/1", None)),
+        *(("PATCH", "/users/me", CHANGE), ("DELETE", "/users/me", CONSENT)),
     ],
 )
 def test_an_unknown_query_parameter_is_refused(
@@ -71,7 +74,12 @@ def test_an_unknown_query_parameter_is_refused(
 
 
 def test_a_caller_is_refused_before_the_body_is(client: httpx.Client) -> None:
-    for method, path in [("POST", "/articles/"), ("PATCH", "/articles/1")]:
+    for method, path in [
+        ("POST", "/articles/"),
+        ("PATCH", "/articles/1"),
+        ("PATCH", "/users/me"),
+        ("DELETE", "/users/me"),
+    ]:
         for headers in ({}, hostile.JSON):
             answer = client.request(method, path, content=b"x", headers=headers)
             assert_problem(answer, 401)
@@ -82,6 +90,7 @@ def test_a_caller_is_refused_before_the_body_is(client: httpx.Client) -> None:
     [
         *(("POST /articles/", ""), ("PATCH /articles/1", "")),
         *(("POST /articles/", WRONG_TOKEN), ("PATCH /articles/1", WRONG_TOKEN)),
+        *(("PATCH /users/me", ""), ("DELETE /users/me", "")),
         *(("POST /users/", WRONG_TOKEN), ("POST /auth/token", WRONG_TOKEN)),
     ],
 )

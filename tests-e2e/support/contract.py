@@ -42,6 +42,7 @@ ROUTES = [
     Route("POST", "/users/", 201, USER),
     Route("GET", "/users/", 200, USER, signed_in=True),
     Route("GET", "/users/me", 200, USER, signed_in=True),
+    Route("PATCH", "/users/me", 200, USER, signed_in=True),
     Route("GET", "/users/{user}", 200, USER, signed_in=True),
     Route("POST", "/auth/token", 200, TOKENS),
     Route("POST", "/auth/revoke", 200),
@@ -60,7 +61,7 @@ METHODS = {
     "/posts/": {"GET", "HEAD", "POST"},
     "/posts/{post}": {"GET", "HEAD", "PATCH", "DELETE"},
     "/users/": {"GET", "HEAD", "POST"},
-    "/users/me": {"GET", "HEAD"},
+    "/users/me": {"GET", "HEAD", "PATCH", "DELETE"},
     "/users/{user}": {"GET", "HEAD"},
     "/auth/token": {"POST"},
     "/auth/revoke": {"POST"},
@@ -74,6 +75,7 @@ JSON_ROUTES = [
     ("POST", "/posts/"),
     ("PATCH", "/posts/{post}"),
     ("POST", "/users/"),
+    ("PATCH", "/users/me"),
     ("POST", "/articles/"),
     ("PATCH", "/articles/{article}"),
 ]
@@ -107,6 +109,8 @@ def valid_body(path: str) -> Json:
     """Return JSON that the route accepts."""
     if path.startswith("/posts"):
         return {"title": word(), "body": "First lines."}
+    if path == "/users/me":
+        return {"current_password": PASSWORD, "password": PASSWORD}
     if path.startswith("/users"):
         return {"email": new_email(), "password": PASSWORD}
     return {"title": word(), "content": "Once upon a time."}

@@ -26,7 +26,7 @@ PATIENCE = 60.0  # seconds until a test gives up: plenty even on a slow machine
 class Foreign:
     """A deployment that is already there. The tests only send requests to it.
 
-    Nothing removes a user, so that a run cannot clean up after itself.
+    They leave there what they have made.
     """
 
     kind = "a foreign deployment"

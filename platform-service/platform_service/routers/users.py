@@ -14,10 +14,11 @@ from chassis.requests import NO_QUERY
 from chassis.routes import Route
 from chassis.transactions import in_transaction
 from platform_service import crud, throttle
-from platform_service.database import Db
+from platform_service.database import Db, ReadOnlyDb
+from platform_service.errors import WrongCurrentPasswordError
 from platform_service.models import User
-from platform_service.passwords import hash_password
-from platform_service.schemas import UserCreate, UserId, UserOut
+from platform_service.passwords import hash_password, verify_password
+from platform_service.schemas import AccountDelete, UserCreate, UserId, UserOut, UserUpdate
 
 router = APIRouter(prefix="/users", tags=["users"], route_class=Route, responses=problems(401))
 
@@ -70,6 +71,83 @@ def list_users(
 def get_me(caller_id: SignedInId, db: Db) -> User:
     """Read who is signed in."""
     return crud.get_caller(db, caller_id)
+
+
+@router.patch(
+    "/me", response_model=UserOut, dependencies=[NO_QUERY], responses=problems(403, 409, 429)
+)
+async def update_me(
+    changes: UserUpdate,
+    caller_id: SignedInId,
+    network: ClientNetwork,
+    db: Db,
+    reader: ReadOnlyDb,
+) -> User:
+    """Change the e-mail, the password or both. A new password ends every session.
+
+    Wrong current passwords have to wait longer and longer (429), as at a sign-in.
+    """
+    caller = await _verify(changes.current_password, caller_id, network, reader, db)
+    new = changes.model_dump(exclude_unset=True)
+    new_hash = await hash_password(new["password"]) if "password" in new else None
+    return await in_transaction(db, _update_user, caller, new.get("email"), new_hash, network)
+
+
+def _update_user(
+    db: Session, caller: User, email: str | None, new_hash: str | None, network: str
+) -> User:
+    user = crud.update_user(db, caller, email, new_hash)
+    throttle.note_success(db, user.email, network)
+    return user
+
+
+@router.delete(
+    "/me",
+    status_code=204,
+    response_class=Response,
+    dependencies=[NO_QUERY],
+    responses=problems(403, 429),
+)
+async def delete_me(
+    account: AccountDelete,
+    caller_id: SignedInId,
+    network: ClientNetwork,
+    db: Db,
+    reader: ReadOnlyDb,
+) -> None:
+    """Delete the account, its articles and its sessions.
+
+    Posts stay, since another service has them. Nobody can change or delete them from then on.
+    """
+    caller = await _verify(account.current_password, caller_id, network, reader, db)
+    is_gone = False
+    while not is_gone:  # each transaction deletes a batch of the user's articles
+        is_gone = await in_transaction(db, crud.delete_user, caller)
+
+
+async def _verify(
+    current_password: str, caller_id: int, network: str, reader: Session, db: Session
+) -> User:
+    """Return the caller as of now, or raise WrongCurrentPasswordError once that is counted."""
+    # As at a sign-in, the first transaction is over before the hash is verified.
+    caller = await in_transaction(reader, _find_caller, caller_id, network)
+    matches = await verify_password(current_password, caller.hashed_password)
+    await in_transaction(db, _count_attempt, caller.email, network, matches=matches)
+    if not matches:
+        raise WrongCurrentPasswordError
+    return caller
+
+
+def _find_caller(db: Session, caller_id: int, network: str) -> User:
+    caller = crud.get_caller(db, caller_id)
+    throttle.check_wait(db, caller.email, network)
+    return caller
+
+
+def _count_attempt(db: Session, email: str, network: str, *, matches: bool) -> None:
+    throttle.check_wait(db, email, network)  # others may have failed meanwhile
+    note = throttle.note_success if matches else throttle.note_failure
+    note(db, email, network)
 
 
 @router.get("/{user_id}", response_model=UserOut, dependencies=[NO_QUERY])

@@ -1,6 +1,7 @@
 """The settings of the service."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import field_validator
 from sqlalchemy.exc import ArgumentError
@@ -11,6 +12,8 @@ from platform_service.keys import read_private_keys
 
 PART = "platform-service"
 
+ShowEmails = Literal["everyone", "signed-in", "owner"]
+
 
 class Settings(TokenSettings, env_prefix="PLATFORM_"):
     """Every variable is `PLATFORM_` and the name of a field in capitals."""
@@ -18,6 +21,7 @@ class Settings(TokenSettings, env_prefix="PLATFORM_"):
     database_url: str
     database_password_file: Path | None = None
     signing_key_file: Path | None = None
+    show_emails: ShowEmails = "everyone"
 
     @field_validator("database_url")
     @classmethod

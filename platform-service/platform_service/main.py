@@ -30,6 +30,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.keys = KeySet(settings)
         app.state.tokens = app.state.keys.tokens
+        app.state.show_emails = settings.show_emails
         app.state.database = make_database(settings)
         try:
             if settings.database_url.startswith("sqlite"):  # PostgreSQL is migrated by a job

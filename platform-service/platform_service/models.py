@@ -88,8 +88,8 @@ class Article(Versioned, Base):
         return is_published
 
     @property
-    def owner_email(self) -> str:
-        """The e-mail of the owner, who must be loaded."""
+    def owner_email(self) -> str | None:
+        """The e-mail of the owner, who must be loaded, or None where it is hidden."""
         return self.owner.email
 
 

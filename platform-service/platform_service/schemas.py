@@ -46,6 +46,7 @@ Password = Annotated[str, Field(min_length=8, max_length=PASSWORD_LENGTH), NoNul
 AnyPassword = Annotated[
     str, Field(min_length=1, max_length=PASSWORD_LENGTH), NoNul
 ]  # it may be wrong
+HIDDEN = Field(description="Null where the deployment hides it from the caller")
 Title = Annotated[str, Field(min_length=1, max_length=TITLE_LENGTH), NoNul]
 Content = Annotated[str, Field(min_length=1, max_length=CONTENT_LENGTH), NoNul]
 
@@ -102,7 +103,7 @@ class UserOut(Output):
     model_config = example({"id": 1, "email": EMAIL, "is_active": True, "created_at": TIME})
 
     id: int
-    email: str
+    email: Annotated[str | None, HIDDEN]
     is_active: bool
     created_at: datetime
 
@@ -244,7 +245,7 @@ class ArticleOut(Output):
     content: str
     is_published: bool
     owner_id: int
-    owner_email: str
+    owner_email: Annotated[str | None, HIDDEN]
     created_at: datetime
     updated_at: datetime
     published_at: datetime | None

@@ -32,6 +32,8 @@ from platform_service.config import PART, Settings
         ("PLATFORM_DATABASE_PASSWORD_FILE", "/dev/null"),
         ("PLATFORM_SIGNING_KEY_FILE", "/nowhere/at/all"),
         ("PLATFORM_SIGNING_KEY_FILE", "/dev/null"),
+        ("PLATFORM_SHOW_EMAILS", "nobody"),
+        ("PLATFORM_SHOW_EMAILS", "Everyone"),
     ],
 )
 def test_a_bad_setting_is_one_sentence_that_names_it(

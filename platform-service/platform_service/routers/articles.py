@@ -13,6 +13,7 @@ from chassis.routes import Route
 from platform_service import crud
 from platform_service.database import Db
 from platform_service.models import Article
+from platform_service.privacy import hide_email, hide_emails
 from platform_service.schemas import (
     ArticleCreate,
     ArticleId,
@@ -38,7 +39,9 @@ def list_articles(
     caller = crud.find_caller(db, caller_id)
     if page.count:
         response.headers["X-Total-Count"] = str(crud.count_articles(db, page, caller))
-    return link_next_page(request, response, page, crud.list_articles(db, page, caller))
+    found = crud.list_articles(db, page, caller)
+    hide_emails(request, caller_id, found, owner="owner_id", email="owner_email")
+    return link_next_page(request, response, page, found)
 
 
 @router.get(
@@ -55,6 +58,7 @@ def get_article(
 ) -> Article:
     """Read one article; ETag names its version."""
     article = crud.get_article(db, article_id, crud.find_caller(db, caller_id))
+    hide_email(request, caller_id, article.owner)
     return request.show(article, article.owner_email)
 
 

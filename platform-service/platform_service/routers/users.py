@@ -18,6 +18,7 @@ from platform_service.database import Db, ReadOnlyDb
 from platform_service.errors import WrongCurrentPasswordError
 from platform_service.models import User
 from platform_service.passwords import hash_password, verify_password
+from platform_service.privacy import hide_email, hide_emails
 from platform_service.schemas import AccountDelete, UserCreate, UserId, UserOut, UserUpdate
 
 router = APIRouter(prefix="/users", tags=["users"], route_class=Route, responses=problems(401))
@@ -64,7 +65,9 @@ def list_users(
     crud.get_caller(db, caller_id)
     if page.count:
         response.headers["X-Total-Count"] = str(crud.count_users(db))
-    return link_next_page(request, response, page, crud.list_users(db, page))
+    found = crud.list_users(db, page)
+    hide_emails(request, caller_id, found, owner="id", email="email")
+    return link_next_page(request, response, page, found)
 
 
 @router.get("/me", response_model=UserOut, dependencies=[NO_QUERY])
@@ -151,7 +154,9 @@ def _count_attempt(db: Session, email: str, network: str, *, matches: bool) -> N
 
 
 @router.get("/{user_id}", response_model=UserOut, dependencies=[NO_QUERY])
-def get_user(user_id: UserId, caller_id: SignedInId, db: Db) -> User:
+def get_user(user_id: UserId, caller_id: SignedInId, db: Db, request: Request) -> User:
     """Read one user."""
     crud.get_caller(db, caller_id)
-    return crud.get_user(db, user_id)
+    user = crud.get_user(db, user_id)
+    hide_email(request, caller_id, user)
+    return user

@@ -1,14 +1,12 @@
 """All database logic. Nothing here commits: the transaction ends where the route ends."""
 
-from collections.abc import Mapping
-
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from blog_service.models import Post
+from blog_service.models import POST_SEARCH, Post
 from blog_service.schemas import PostCreate, PostPage, PostUpdate
 from chassis.errors import ForbiddenError, NotFoundError
-from chassis.pagination import Parts, Row, count_rows, fetch_page
+from chassis.pagination import Row, Selected, count_rows, fetch_page
 from chassis.preconditions import Check
 from chassis.visibility import Visibility
 
@@ -31,12 +29,12 @@ VISIBLE = Visibility(
 
 def list_posts(db: Session, page: PostPage, caller_id: int | None) -> list[Row]:
     """Return the posts of the page, and one more if there are more."""
-    return fetch_page(db, SHOWN, page, *_selected(page, caller_id))
+    return fetch_page(db, SHOWN, page, _selected(db, page, caller_id))
 
 
 def count_posts(db: Session, page: PostPage, caller_id: int | None) -> int:
     """Return how many posts the filters select, whatever the page."""
-    return count_rows(db, SHOWN, *_selected(page, caller_id))
+    return count_rows(db, SHOWN, _selected(db, page, caller_id))
 
 
 def get_post(db: Session, post_id: int, caller_id: int | None) -> Post:
@@ -85,7 +83,9 @@ def _may_change(post: Post, caller_id: int | None) -> bool:
     return post.author_id is None or post.author_id == caller_id
 
 
-def _selected(page: PostPage, caller_id: int | None) -> tuple[Parts, Mapping[str, int | None]]:
-    """Return the parts of a list, and the values of their parameters."""
+def _selected(db: Session, page: PostPage, caller_id: int | None) -> Selected:
+    """Return what a list selects."""
     values = {"owner_id": page.author_id, "caller_id": caller_id}
-    return VISIBLE.parts(page.sort, published=page.published, **values), values
+    parts = VISIBLE.parts(page.sort, published=page.published, **values)
+    is_narrow = page.author_id is not None or page.published is False
+    return POST_SEARCH.find(db, page, parts, values, is_narrow=is_narrow)

@@ -10,7 +10,7 @@ from sqlalchemy import make_url, update
 import chassis.signals  # noqa: F401 - first, for the time of the other imports
 from blog_service.config import PART, Settings
 from blog_service.database import make_database
-from blog_service.models import Base, Post
+from blog_service.models import POST_SEARCH, Base, Post
 from chassis.database import Database
 from chassis.migrations import fill, migrate
 from chassis.reserve import keep_reserve
@@ -24,7 +24,13 @@ def fill_times(database: Database) -> None:
     fill(database, Post.id, missing.values(times))
 
 
+def fill_columns(database: Database) -> None:
+    """Fill what the newest release has added."""
+    fill_times(database)
+    POST_SEARCH.fill(database)
+
+
 if __name__ == "__main__":
     settings = load_settings(Settings, PART)
-    migrate(PART, lambda: make_database(settings.database_url), Base.metadata, fill_times)
+    migrate(PART, lambda: make_database(settings.database_url), Base.metadata, fill_columns)
     keep_reserve(Path(str(make_url(settings.database_url).database)).parent)

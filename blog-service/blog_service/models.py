@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, validates
 
 from chassis.models import NAMING_CONVENTION, UtcDateTime, Versioned
+from chassis.search import Search
 
 TITLE_LENGTH = 200
 BODY_LENGTH = 100_000
@@ -52,3 +53,5 @@ LISTED = Post.published.is_not(False)
 BY_TIME = Post.published_at, Post.id
 sa.Index(None, *BY_TIME, sqlite_where=LISTED, postgresql_where=LISTED)
 sa.Index(None, Post.author_id, *BY_TIME, sqlite_where=LISTED, postgresql_where=LISTED)
+
+POST_SEARCH = Search(Post, "title", "body")

@@ -13,6 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from chassis.database import Database, reason_of
 from chassis.logs import configure_logging
 from chassis.postgresql import limit_role
+from chassis.search_schema import NAME
 
 logger = logging.getLogger(__name__)
 
@@ -107,10 +108,15 @@ def _wait_for_turn(connection: Connection) -> None:
         connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
 
 
+def _is_of_models(name: str | None, *_rest: object) -> bool:
+    return NAME not in (name or "")  # the models name only what `chassis.search` makes it from
+
+
 def _run(connection: Connection, metadata: MetaData) -> None:
     context.configure(
         connection=connection,
         target_metadata=metadata,
+        include_name=_is_of_models,
         transactional_ddl=True,  # SQLite's is too, where the driver leaves BEGIN to the engine
     )
     with context.begin_transaction():

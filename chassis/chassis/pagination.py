@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from fastapi import Request, Response
@@ -27,31 +27,43 @@ Row = dict[str, Any]
 Parts = tuple[ColumnElement[bool], ...]
 Columns = dict[str, ColumnElement[Any]]  # by name
 
-EVERYTHING: Parts = (true(),)
+
+class Selected(NamedTuple):
+    """What a list selects.
+
+    A row is in it if it meets the condition of one of the parts; it may not meet two. They are
+    built once for all requests, with parameters, to which the values belong. `key` has the ids in
+    order, where another table leads.
+    """
+
+    parts: Parts
+    values: Mapping[str, object]
+    key: ColumnElement[int] | None = None
+
+
+EVERYTHING = Selected((true(),), {})
 
 
 def fetch_page(
     db: Session,
     shown: Query,
     page: AnyPage,
-    parts: Parts = EVERYTHING,
-    values: Mapping[str, object] | None = None,
+    selected: Selected = EVERYTHING,
 ) -> list[Row]:
     """Return the rows of the page in its order, and one row more if there are more.
 
-    `shown` selects the columns, those of the order among them. A row is in the list if it meets
-    the condition of one of the parts; it may not meet two. Both are built once for all requests,
-    with parameters, to which the `values` belong.
+    `shown` selects the columns, those of the order among them. It is built once for all requests.
     The rows are dicts: pydantic validates a dict several times faster than any other mapping.
     """
+    parts, values, key = selected
     if not parts:
         return []
     position = page.position
-    query = _page_query(shown, page.sort, parts, behind=bool(position), skips=page.skip > 0)
+    query = _page_query(shown, page.sort, parts, key, behind=bool(position), skips=page.skip > 0)
     result = db.execute(
         query,
         {
-            **(values or {}),
+            **values,
             **{f"behind_{name}": value for name, value in position.items()},
             "rows": page.limit + 1,
             "part_rows": page.skip + page.limit + 1,
@@ -62,10 +74,9 @@ def fetch_page(
     return [dict(zip(names, row, strict=True)) for row in result.all()]
 
 
-def count_rows(
-    db: Session, shown: Query, parts: Parts = EVERYTHING, values: Mapping[str, object] | None = None
-) -> int:
+def count_rows(db: Session, shown: Query, selected: Selected = EVERYTHING) -> int:
     """Return how many rows the list has, whatever the page."""
+    parts, values, _key = selected
     return int(db.scalars(_count_query(shown, parts), values).one()) if parts else 0
 
 
@@ -77,13 +88,23 @@ def narrowed(parts: Parts, condition: ColumnElement[bool]) -> Parts:
 
 # To build a query for each request would cost more than to run it.
 @lru_cache(maxsize=256)
-def _page_query(shown: Query, sort: str, parts: Parts, *, behind: bool, skips: bool) -> Query:
+def _page_query(
+    shown: Query,
+    sort: str,
+    parts: Parts,
+    key: ColumnElement[int] | None,
+    *,
+    behind: bool,
+    skips: bool,
+) -> Query:
     """Return the query of a page. It reads little more of each part than the page has.
 
     Each part alone has the order of an index. A single list with OR would be sorted, or would
     read all that this caller may not see. Of several parts only the keys are merged.
     """
-    key, columns = shown.selected_columns["id"], _columns_of_order(shown, sort)
+    columns = _columns_of_order(shown, sort)
+    if key is not None:
+        columns["id"] = key
     if behind:
         parts = tuple(part & _is_behind(columns, sort) for part in parts)
     if len(parts) == 1:
@@ -95,7 +116,7 @@ def _page_query(shown: Query, sort: str, parts: Parts, *, behind: bool, skips: b
     chosen = _in_order(select(merged.c.id), {name: merged.c[name] for name in columns}, sort)
     chosen = chosen.limit(bindparam("rows"))
     chosen = chosen.offset(bindparam("skip")) if skips else chosen  # OFFSET 0 takes time too
-    return _in_order(shown.where(key.in_(chosen)), columns, sort)
+    return _in_order(shown.where(shown.selected_columns["id"].in_(chosen)), columns, sort)
 
 
 @lru_cache(maxsize=256)

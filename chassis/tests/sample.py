@@ -29,6 +29,7 @@ from chassis.preconditions import ConditionalRequest, entity_tag
 from chassis.requests import NO_QUERY
 from chassis.routes import Route
 from chassis.schemas import Input, NoNul, OptionalParameter, Output, RowId
+from chassis.search import Search
 from chassis.server import serve
 from chassis.settings import CallerSettings, load_settings
 from chassis.sqlite import make_sqlite_engine
@@ -70,6 +71,8 @@ BY_TIME = Note.published_at, Note.id
 sa.Index(None, *BY_TIME, sqlite_where=LISTED, postgresql_where=LISTED)
 sa.Index(None, Note.owner_id, *BY_TIME, sqlite_where=LISTED, postgresql_where=LISTED)
 
+
+NOTE_SEARCH = Search(Note, "text")
 
 Text = Annotated[str, Field(min_length=1, max_length=TEXT_LENGTH), NoNul]
 
@@ -136,9 +139,11 @@ def list_notes(
 ) -> list[Row]:
     values = {"owner_id": page.owner_id, "caller_id": caller_id}
     parts = VISIBLE.parts(page.sort, published=page.published, **values)
+    is_narrow = page.owner_id is not None or page.published is False
+    found = NOTE_SEARCH.find(db, page, parts, values, is_narrow=is_narrow)
     if page.count:
-        response.headers["X-Total-Count"] = str(count_rows(db, SHOWN, parts, values))
-    return link_next_page(request, response, page, fetch_page(db, SHOWN, page, parts, values))
+        response.headers["X-Total-Count"] = str(count_rows(db, SHOWN, found))
+    return link_next_page(request, response, page, fetch_page(db, SHOWN, page, found))
 
 
 @router.get("/{note_id}", response_model=NoteOut, dependencies=[NO_QUERY])

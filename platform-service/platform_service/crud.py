@@ -1,6 +1,6 @@
 """All database logic. Nothing here commits: the transaction ends where the route ends."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 
 from sqlalchemy import bindparam, delete, func, or_, select
@@ -9,12 +9,12 @@ from sqlalchemy.orm import Session, joinedload
 
 from chassis.errors import ForbiddenError, NotFoundError, UnauthorizedError
 from chassis.pages import Page
-from chassis.pagination import Parts, Row, count_rows, fetch_page
+from chassis.pagination import Row, Selected, count_rows, fetch_page
 from chassis.preconditions import Check
 from chassis.visibility import Visibility
 from platform_service.emails import email_key
 from platform_service.errors import EmailTakenError, WrongCurrentPasswordError
-from platform_service.models import Article, User
+from platform_service.models import ARTICLE_SEARCH, Article, User
 from platform_service.schemas import ArticleCreate, ArticlePage, ArticleUpdate
 from platform_service.sessions import end_sessions
 
@@ -172,12 +172,12 @@ def _lock_caller(db: Session, caller: User) -> User:
 
 def list_articles(db: Session, page: ArticlePage, caller: User | None) -> list[Row]:
     """Return the articles of the page, and one more if there are more."""
-    return fetch_page(db, SHOWN, page, *_selected(page, caller))
+    return fetch_page(db, SHOWN, page, _selected(db, page, caller))
 
 
 def count_articles(db: Session, page: ArticlePage, caller: User | None) -> int:
     """Return how many articles the filters select, whatever the page."""
-    return count_rows(db, SHOWN, *_selected(page, caller))
+    return count_rows(db, SHOWN, _selected(db, page, caller))
 
 
 def get_article(db: Session, article_id: int, caller: User | None) -> Article:
@@ -227,7 +227,9 @@ def _get_own_article(db: Session, article_id: int, caller: User, check: Check) -
     return article
 
 
-def _selected(page: ArticlePage, caller: User | None) -> tuple[Parts, Mapping[str, int | None]]:
-    """Return the parts of a list, and the values of their parameters."""
+def _selected(db: Session, page: ArticlePage, caller: User | None) -> Selected:
+    """Return what a list selects."""
     values = {"owner_id": page.owner_id, "caller_id": caller.id if caller else None}
-    return VISIBLE.parts(page.sort, published=page.is_published, **values), values
+    parts = VISIBLE.parts(page.sort, published=page.is_published, **values)
+    is_narrow = page.owner_id is not None or page.is_published is False
+    return ARTICLE_SEARCH.find(db, page, parts, values, is_narrow=is_narrow)

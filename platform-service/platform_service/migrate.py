@@ -14,7 +14,7 @@ from chassis.settings import load_settings
 from platform_service.config import PART, Settings
 from platform_service.database import make_database
 from platform_service.emails import email_key
-from platform_service.models import Article, Base, User
+from platform_service.models import ARTICLE_SEARCH, Article, Base, User
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +67,7 @@ def fill_columns(database: Database) -> None:
     """Fill what the newest releases have added."""
     fill_email_keys(database)
     fill_times(database)
+    ARTICLE_SEARCH.fill(database)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, validates
 
 from chassis.models import NAMING_CONVENTION, UtcDateTime, Versioned
+from chassis.search import Search
 from platform_service.emails import email_key
 
 EMAIL_LENGTH = 254
@@ -98,6 +99,8 @@ LISTED = Article.is_published.is_not(False)
 BY_TIME = Article.published_at, Article.id
 sa.Index(None, *BY_TIME, sqlite_where=LISTED, postgresql_where=LISTED)
 sa.Index(None, Article.owner_id, *BY_TIME, sqlite_where=LISTED, postgresql_where=LISTED)
+
+ARTICLE_SEARCH = Search(Article, "title", "content")
 
 
 class RefreshToken(Base):

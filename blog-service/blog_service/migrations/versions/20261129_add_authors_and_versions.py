@@ -1,6 +1,6 @@
-"""Add authors, versions and times.
+"""Add authors, versions, times and search.
 
-`blog_service.migrate` fills the times, in transactions of its own.
+`blog_service.migrate` fills the times and the words of the search, in transactions of its own.
 
 Revision ID: 5c1f7e2a9b36
 Revises: 670e80bf95da
@@ -9,6 +9,8 @@ Created: 2026-11-29 02:04:09+00:00
 
 import sqlalchemy as sa
 from alembic import op
+
+from chassis.search_upkeep import create_search, drop_search
 
 revision: str = "5c1f7e2a9b36"
 down_revision: str | None = "670e80bf95da"
@@ -36,9 +38,11 @@ def upgrade() -> None:
             sqlite_where=sa.text("published IS NOT 0"),
             postgresql_where=sa.text("published IS NOT false"),
         )
+    create_search(op.get_bind(), "posts", "title", "body")
 
 
 def downgrade() -> None:
+    drop_search(op.get_bind(), "posts", "title", "body")
     for columns in BY_TIME:
         op.drop_index(op.f(f"ix_posts_{'_'.join(columns)}"), table_name="posts")
     op.drop_index(op.f("ix_posts_author_id_published_id"), table_name="posts")

@@ -8,6 +8,8 @@ Created: 2026-11-28 19:00:00+00:00
 import sqlalchemy as sa
 from alembic import op
 
+from chassis.search_upkeep import create_search, drop_search
+
 revision: str = "5a1c0de00001"
 down_revision: str | None = None
 branch_labels: None = None
@@ -46,7 +48,9 @@ def upgrade() -> None:
             sqlite_where=sa.text("published IS NOT 0"),
             postgresql_where=sa.text("published IS NOT false"),
         )
+    create_search(op.get_bind(), "notes", "text")
 
 
 def downgrade() -> None:
+    drop_search(op.get_bind(), "notes", "text")
     op.drop_table("notes")

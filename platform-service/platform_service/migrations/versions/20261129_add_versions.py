@@ -1,6 +1,6 @@
 """Add versions and times, sessions, and networks that sign in.
 
-`platform_service.migrate` fills the times, in transactions of its own.
+`platform_service.migrate` fills the times and the words of the search, in transactions of its own.
 
 Revision ID: 8d42b6f01ce5
 Revises: 3b9d0c61a7f4
@@ -9,6 +9,8 @@ Created: 2026-11-29 02:04:41+00:00
 
 import sqlalchemy as sa
 from alembic import op
+
+from chassis.search_upkeep import create_search, drop_search
 
 revision: str = "8d42b6f01ce5"
 down_revision: str | None = "3b9d0c61a7f4"
@@ -33,6 +35,7 @@ def upgrade() -> None:
             sqlite_where=sa.text("is_published IS NOT 0"),
             postgresql_where=sa.text("is_published IS NOT false"),
         )
+    create_search(op.get_bind(), "articles", "title", "content")
     op.create_table(
         "refresh_tokens",
         sa.Column("sha256", sa.LargeBinary(length=32), nullable=False),
@@ -63,6 +66,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    drop_search(op.get_bind(), "articles", "title", "content")
     op.drop_table("sign_in_networks")
     op.drop_table("refresh_tokens")
     for columns in BY_TIME:

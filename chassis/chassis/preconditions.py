@@ -18,7 +18,7 @@ T = TypeVar("T", bound=Versioned)
 # `ConditionalRequest.check`, for the functions that change an entity once they have locked it.
 Check = Callable[..., None]
 
-ANY = {"*"}
+ANY = ["*"]
 CONTENT = {"content-length", "content-type"}  # which a 304 does not have
 
 
@@ -68,15 +68,15 @@ class ConditionalRequest(StrictRequest):
 
     def _check_if_match(self, tags: set[str]) -> None:
         listed = self._listed("if-match")
-        if listed is not None and listed != ANY and listed.isdisjoint(tags):
+        if listed is not None and listed != ANY and tags.isdisjoint(listed):
             raise ChangedError
 
     def _knows(self, tags: set[str]) -> bool:
         """Return whether If-None-Match has one of the tags, by weak comparison."""
-        listed = self._listed("if-none-match") or set()
+        listed = self._listed("if-none-match") or []
         return listed == ANY or not tags.isdisjoint(one.removeprefix("W/") for one in listed)
 
-    def _listed(self, name: str) -> set[str] | None:
+    def _listed(self, name: str) -> list[str] | None:
         """Return the members of a list, or None without the field."""
         fields = self.headers.getlist(name)
-        return {one.strip(" \t") for one in ",".join(fields).split(",")} if fields else None
+        return [one.strip(" \t") for one in ",".join(fields).split(",")] if fields else None

@@ -120,6 +120,7 @@ class TokenRequest(Input):
         extra="ignore",
         json_schema_extra={
             "examples": [{"username": EMAIL, "password": PASSWORD}],
+            "additionalProperties": {"type": "string"},
             "if": {"required": ["grant_type"], "properties": {"grant_type": {"const": REFRESH}}},
             "then": {"required": ["refresh_token"]},
             "else": {"required": ["username", "password"]},
@@ -157,11 +158,22 @@ class TokenRequest(Input):
 class RevocationRequest(Input):
     """The form that ends a session (RFC 7009, section 2.1). Other fields are ignored."""
 
-    model_config = example({"token": TOKEN}) | {"extra": "ignore"}
+    model_config = ConfigDict(
+        extra="ignore",
+        json_schema_extra={
+            "examples": [{"token": TOKEN}],
+            "additionalProperties": {"type": "string"},
+        },
+    )
 
-    token: Annotated[str, Field(description="A refresh token. An access token ends by itself.")]
+    token: Annotated[
+        str, Field(min_length=1, description="A refresh token. An access token ends by itself.")
+    ]
     token_type_hint: Annotated[str, Field(description="It changes nothing")] = ""
-    all: Annotated[bool, Field(description="Whether every session of the user ends")] = False
+    all: Annotated[
+        str,
+        Field(pattern="^(true|false)?$", description="Whether every session of the user ends"),
+    ] = ""
 
 
 class TokenOut(BaseModel):

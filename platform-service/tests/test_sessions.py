@@ -322,7 +322,13 @@ def test_revoking_what_is_no_refresh_token_changes_nothing(
 
 
 @pytest.mark.parametrize(
-    ("content", "field"), [(b"all=true", "token"), (b"token=a&all=maybe", "all")]
+    ("content", "field"),
+    [
+        (b"all=true", "token"),
+        (b"token=&all=true", "token"),
+        (b"token=a&all=maybe", "all"),
+        (b"token=a&all=1", "all"),
+    ],
 )
 def test_a_wrong_form_of_a_revocation_is_refused(
     client: httpx.Client, content: bytes, field: str

@@ -152,7 +152,7 @@ def revoke_token(form: Annotated[RevocationRequest, Form()], caller_id: CallerId
     The answer is the same whatever the token. An access token ends by itself within 15 minutes.
     """
     crud.find_caller(db, caller_id)
-    sessions.revoke(db, form.token, everywhere=form.all)
+    sessions.revoke(db, form.token, everywhere=form.all == "true")
 
 
 @keys_router.get("/.well-known/jwks.json", response_model=PublicKeys)

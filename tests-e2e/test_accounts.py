@@ -46,7 +46,7 @@ def test_an_inactive_user_cannot_sign_in_and_their_token_stops(
     assert inactive.json() | {"request_id": ""} == mistaken.json() | {"request_id": ""}
     assert api.get("/users/me", headers=user.auth).status_code == 401
     assert api.get("/articles/", headers=user.auth).status_code == 401
-    assert write_post(api, user)  # the gateway accepts the token until it expires
+    assert write_post(api, user)  # blog-service accepts the token until it expires
     assert "is active" in containers.compose(*users, "activate", user.email)
     assert sign_in(api, user.email).status_code == 200
 

@@ -50,6 +50,24 @@ def platform_check(api: httpx.Client) -> str:
     return check
 
 
+def test_without_the_platform_the_blog_knows_its_callers_by_the_keys_that_it_has(
+    containers: Containers, api: httpx.Client, ada: User
+) -> None:
+    post = write_post(api, ada)
+    containers.compose("stop", "platform-service")
+    try:
+        assert write_post(api, ada)["author_id"] == ada.id
+        containers.compose("restart", "blog-service")  # which then has no keys
+        containers.up("--no-deps", "blog-service")
+        eventually(lambda: api.get(f"/posts/{post['id']}").json() == post)
+        refused = api.get("/posts/", headers=ada.auth)
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+    finally:
+        containers.up()
+    eventually(lambda: api.get("/posts/", headers=ada.auth).status_code == 200)
+    assert write_post(api, ada)["author_id"] == ada.id
+
+
 def test_a_stopped_service_is_502_or_503_and_the_other_still_answers(
     containers: Containers, api: httpx.Client, author: User
 ) -> None:

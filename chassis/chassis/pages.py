@@ -6,7 +6,7 @@ from struct import Struct
 from struct import error as StructError  # noqa: N812 - an exception, whatever its name
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, JsonValue, model_validator
 from pydantic_core import PydanticCustomError
 
 from chassis.schemas import Input, NoNul, Number, OptionalParameter, RowId
@@ -44,6 +44,10 @@ def _readable(cursor: str) -> str:
     return cursor
 
 
+# For generated clients, in which a name cannot begin with a minus.
+NAMES_OF_ORDERS: list[JsonValue] = ["OLDEST_FIRST", "NEWEST_FIRST", "LAST_PUBLISHED_FIRST"]
+
+
 class AnyPage(Input):
     """A page of a list, in whatever order."""
 
@@ -75,7 +79,11 @@ class AnyPage(Input):
 class Page(AnyPage):
     """A page of a list by id."""
 
-    sort: Literal["id", "-id"] = Field(default="id", description="`-id`: the newest first")
+    sort: Literal["id", "-id"] = Field(
+        default="id",
+        description="`-id`: the newest first",
+        json_schema_extra={"x-enum-varnames": NAMES_OF_ORDERS[:2]},
+    )
 
 
 class TextPage(AnyPage):
@@ -84,6 +92,7 @@ class TextPage(AnyPage):
     sort: Literal["id", "-id", "-published_at"] = Field(
         default="id",
         description="`-id`: the newest first. `-published_at`: what is published, the newest first",
+        json_schema_extra={"x-enum-varnames": NAMES_OF_ORDERS},
     )
     cursor: OptionalParameter[Annotated[str, AfterValidator(_readable)]] = Field(
         default=None,

@@ -20,8 +20,9 @@ from chassis.models import NOW
 from platform_service.emails import email_key
 from platform_service.models import SignInNetwork
 
-FREE_FAILURES = 10  # of a network; the next one waits a second, and each one twice as long
+FREE_FAILURES = 10  # of a network; from then on, each wait is twice as long as the last one
 FREE_FAILURES_OF_STRANGERS = 20
+FIRST_WAIT = 1  # second
 LONGEST_WAIT = 15 * 60
 FORGOTTEN_AFTER = timedelta(hours=6)  # without a failure
 KNOWN_FOR = timedelta(days=90)
@@ -97,7 +98,7 @@ def _wait(row: Any, free: int) -> float:
     """Return the seconds that are left to wait after the last failure."""
     if row is None or row.failures < free:
         return 0
-    wait = min(2 ** min(row.failures - free, 10), LONGEST_WAIT)
+    wait = min(FIRST_WAIT * 2 ** min(row.failures - free, 10), LONGEST_WAIT)
     left: timedelta = row.failed_at + timedelta(seconds=wait) - row.now
     return left.total_seconds()
 

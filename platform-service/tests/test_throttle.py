@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from math import ceil
 from typing import Any
 
 import httpx
@@ -12,11 +13,13 @@ from conftest import PASSWORD, User
 
 from chassis_testing.fixtures import Sql
 from chassis_testing.problem import assert_problem
-from platform_service import passwords
+from platform_service import passwords, throttle
 from platform_service.database import WRITERS
 
 HOME, ELSEWHERE, STRANGER = "192.0.2.1", "192.0.2.2", "203.0.113.7"
 EMAIL = "ann@example.com"
+KILO = 1000
+WAITS = (throttle.FREE_FAILURES, throttle.FREE_FAILURES_OF_STRANGERS, throttle.FIRST_WAIT)
 
 
 def sign_in(
@@ -36,7 +39,7 @@ def fail(client: httpx.Client, times: int, network: str = STRANGER, email: str =
 def seconds_of(answer: httpx.Response) -> int:
     problem = assert_problem(answer, 429)
     assert problem["detail"] == "There were too many wrong passwords; try again later."
-    return int(answer.headers["Retry-After"])
+    return ceil(int(answer.headers["Retry-After"]) / KILO)
 
 
 @pytest.fixture
@@ -50,7 +53,7 @@ def pass_time(sql: Sql, engine: str) -> Callable[[float], None]:
 
     def move(seconds: float) -> None:
         times = ("failed_at", "expires_at")
-        changes = [f"{name} = {earlier.format(name, seconds)}" for name in times]
+        changes = [f"{name} = {earlier.format(name, KILO * seconds)}" for name in times]
         sql(f"UPDATE sign_in_networks SET {', '.join(changes)}")
 
     return move
@@ -61,9 +64,19 @@ PassTime = Callable[[float], None]
 
 @pytest.fixture(autouse=True)
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fewer failures are free, since each of them costs a hash."""
-    monkeypatch.setattr("platform_service.throttle.FREE_FAILURES", 2)
-    monkeypatch.setattr("platform_service.throttle.FREE_FAILURES_OF_STRANGERS", 4)
+    """Fewer failures are free, since each of them costs a hash; and time goes slower.
+
+    A second is KILO seconds, so that no wait ends while a slow machine looks.
+    """
+    monkeypatch.setattr(throttle, "FREE_FAILURES", 2)
+    monkeypatch.setattr(throttle, "FREE_FAILURES_OF_STRANGERS", 4)
+    monkeypatch.setattr(throttle, "FIRST_WAIT", KILO * throttle.FIRST_WAIT)
+    monkeypatch.setattr(throttle, "LONGEST_WAIT", KILO * throttle.LONGEST_WAIT)
+    monkeypatch.setattr(throttle, "FORGOTTEN_AFTER", KILO * throttle.FORGOTTEN_AFTER)
+
+
+def test_the_first_failures_are_free() -> None:
+    assert WAITS == (10, 20, 1), "as docs/configuration.md says"
 
 
 @pytest.mark.usefixtures("ann")

@@ -129,3 +129,18 @@ def test_a_tag_opens_nothing(api: httpx.Client, ada: User, bob: User) -> None:
         headers = {**bob.auth, "If-Match": '"0"'}
         assert api.patch(path, json={"title": 1}, headers=headers).status_code == 422
         assert api.patch(path, json={}, headers=headers).status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/posts/{post_id}", "/articles/{article_id}"])
+def test_the_document_has_what_each_route_takes_and_answers(api: httpx.Client, path: str) -> None:
+    paths = api.get("/openapi.json").json()["paths"]
+    item, create = paths[path], paths[f"{path.rpartition('/')[0]}/"]["post"]
+    taken = {
+        method: [each["name"] for each in item[method]["parameters"] if each["in"] == "header"]
+        for method in ("get", "patch", "delete")
+    }
+    assert taken == {"get": ["If-None-Match"], "patch": ["If-Match"], "delete": ["If-Match"]}
+    assert all("412" in item[method]["responses"] for method in taken)
+    shown = [item["get"]["responses"][status] for status in ("200", "304")]
+    shown += [item["patch"]["responses"]["200"], create["responses"]["201"]]
+    assert all("ETag" in answer["headers"] for answer in shown)

@@ -120,3 +120,20 @@ def test_the_document_says_that_an_email_may_be_null(client: httpx.Client) -> No
     for schema, field in [("UserOut", "email"), ("ArticleOut", "owner_email")]:
         assert {"type": "null"} in schemas[schema]["properties"][field]["anyOf"]
         assert field in schemas[schema]["required"]
+
+
+def test_a_tag_says_whether_the_email_is_shown_and_either_allows_its_owner_a_change(
+    client: httpx.Client, ann: User, write_article: Write, show: Show
+) -> None:
+    path = f"/articles/{write_article(ann, is_published=True)['id']}"
+    show("signed-in")
+    hidden, shown = client.get(path), client.get(path, headers=ann.headers)
+    assert hidden.headers["ETag"] != shown.headers["ETag"]
+    known = {"If-None-Match": hidden.headers["ETag"]}
+    assert client.get(path, headers=known).status_code == 304
+    assert client.get(path, headers={**known, **ann.headers}).json() == shown.json()
+    show("everyone")
+    assert client.get(path, headers=known).json() == shown.json()
+    for answer in (hidden, shown):
+        headers = {**ann.headers, "If-Match": answer.headers["ETag"]}
+        assert client.patch(path, json={}, headers=headers).status_code == 200

@@ -47,7 +47,11 @@ class Search:
         words = bindparam("searched_words", type_=Text)
         query = getattr(func, f"{table.name}_{NAME}_query")(words)
         kept: ColumnElement[Any] = literal_column(f"{table.name}.{NAME}")
-        self._on_postgresql: ColumnElement[bool] = kept.bool_op("@@")(query)
+        holds: ColumnElement[bool] = kept.bool_op("@@")(query)
+        # PostgreSQL knows how frequent the thousand most frequent words are, and takes others for
+        # hardly rarer. Said three times, a word must be in a sixth of the rows before the planner
+        # reads the table in an order instead of the index of words: else that may take seconds.
+        self._on_postgresql: ColumnElement[bool] = holds & holds & holds
         fts = Table(
             f"{table.name}_{NAME}",
             MetaData(),

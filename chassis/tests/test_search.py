@@ -132,11 +132,11 @@ def test_the_fill_makes_the_schema_of_the_models(
 def notes(sql: Sql) -> None:
     """Thirty published notes, every third with the word; the later ones were published first."""
     rows = ", ".join(
-        f"({number}, '{text}', true, '2026-11-{number:02} 08:00:00.000000', 7)"
+        f"({number}, '{text}', true, '2026-11-{number:02} 08:00:00', 7)"
         for number, text in enumerate(["No", "No", "A word"] * 10, start=1)
     )
     sql(f"INSERT INTO notes (id, text, published, published_at, owner_id) VALUES {rows}")
-    sql("UPDATE notes SET published_at = '2026-10-01 08:00:00.000000' WHERE id > 20")
+    sql("UPDATE notes SET published_at = '2026-10-01 08:00:00' WHERE id > 20")
     sql("INSERT INTO notes (id, text, published) VALUES (31, 'A word', false)")
 
 

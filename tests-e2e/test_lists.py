@@ -57,6 +57,41 @@ def test_the_next_link_is_a_path_that_keeps_filters_limit_and_count(
         assert third.links == {}
 
 
+@pytest.mark.parametrize("sort", ["-id", "-published_at"])
+def test_the_newest_come_first_and_the_links_keep_the_order(
+    api: httpx.Client, ada: User, sort: str
+) -> None:
+    written = [write_article(api, ada, is_published=number != 3) for number in range(6)]
+    listed = [it for it in reversed(written) if sort == "-id" or it["is_published"]]
+    path = f"/articles/?sort={sort}&owner_id={ada.id}&limit=2&count=true"
+    first = api.get(path, headers=ada.auth)
+    assert first.headers["x-total-count"] == str(len(listed))
+    assert everything(api, path, ada.auth) == listed
+    following = dict(httpx.URL(first.links["next"]["url"]).params)
+    if sort == "-id":
+        assert following.pop("after") == str(listed[1]["id"])
+    else:
+        assert following.pop("cursor")
+    assert following == dict(httpx.URL(path).params)
+
+
+def test_posts_are_listed_by_author_newest_first(api: httpx.Client, ada: User) -> None:
+    draft, *public = [write_post(api, ada, published=number > 0) for number in range(4)]
+    own = f"/posts/?author_id={ada.id}&limit=2"
+    assert everything(api, f"{own}&sort=-published_at", {}) == public[::-1]
+    assert everything(api, f"{own}&sort=-id", ada.auth) == [*public[::-1], draft]
+    assert everything(api, f"{own}&sort=-published_at&published=false", ada.auth) == []
+
+
+def test_a_cursor_that_no_link_gave_is_refused(api: httpx.Client, ada: User) -> None:
+    for cursor in ("", "x", "A" * 22, "_" * 22, "-" * 22, "%00" * 22, "A" * 4000):
+        for path in ("/posts/", "/articles/"):
+            refused = api.get(f"{path}?sort=-published_at&cursor={cursor}")
+            assert (refused.status_code, named(refused)) == (422, {"query", "cursor"})
+    for query in ("sort=-published_at", "cursor=x", "q=x", "sort=published_at", "author_id=1"):
+        assert api.get(f"/users/?{query}", headers=ada.auth).status_code == 422
+
+
 def test_a_page_that_ends_with_the_list_has_no_next_link(api: httpx.Client, ada: User) -> None:
     written = [write_article(api, ada) for _ in range(4)]
     path = f"/articles/?owner_id={ada.id}&limit=2&skip=2"

@@ -42,7 +42,7 @@ SHOWN = select(
     articles.c.created_at,
     func.coalesce(articles.c.changed_at, articles.c.created_at).label("updated_at"),
     articles.c.published_at,
-).join(users, users.c.id == articles.c.owner_id)
+).outerjoin(users, users.c.id == articles.c.owner_id)  # not join(): SQLite may begin with users
 SHOWN_OF_USERS = select(users.c.id, users.c.email, users.c.is_active, users.c.created_at)
 VISIBLE = Visibility(articles.c.is_published, articles.c.published_at, articles.c.owner_id)
 

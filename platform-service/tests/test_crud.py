@@ -6,7 +6,6 @@ import httpx
 import pytest
 from conftest import PASSWORD, User
 
-from chassis.database import Database
 from chassis_testing.fixtures import Sql, Statements
 
 
@@ -88,55 +87,3 @@ def test_a_request_refused_without_a_token_sends_none(
     client.post("/articles/", json={"title": "x", "content": "x"})
     client.post("/users/", json={"email": "", "password": PASSWORD})
     assert statements == []
-
-
-ROWS = 1_000_000
-BATCH = 50_000
-MERGED = ["/articles/", "/articles/?after=900000"]  # of two lists: a page of each is sorted
-PLANNED = [
-    "/articles/500000",
-    "/articles/?is_published=true&after=900000",
-    "/articles/?is_published=false",
-    "/articles/?owner_id=7",
-    "/articles/?owner_id=7&after=900000",
-    "/articles/?owner_id=7&is_published=true",
-]
-
-
-@pytest.fixture
-def million(sql: Sql, database: Database, ann: User) -> None:
-    """As many articles, of a thousand users; one in ten is a draft."""
-    numbers = (
-        "WITH RECURSIVE numbers (n) AS "
-        "(SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {}) INSERT INTO {} FROM numbers"
-    )
-    users = "users (email, hashed_password) SELECT 'user' || n || '@example.com', 'x'"
-    sql(numbers.format(1000, users))
-    articles = "articles (title, content, is_published, owner_id) SELECT 'x', 'x', n % 10 > 0, {}"
-    for _ in range(ROWS // BATCH):  # one statement for all would take longer than one may
-        sql(numbers.format(BATCH, articles.format(f"{ann.id} + n % 1000")))
-    with database.engine.begin() as connection:
-        connection.exec_driver_sql("ANALYZE")
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("million")
-def test_no_page_of_a_million_articles_reads_them_all(
-    client: httpx.Client,
-    database: Database,
-    statements: Statements,
-    ann: User,
-    subtests: pytest.Subtests,
-) -> None:
-    explain = "EXPLAIN" if database.engine.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
-    for path in [*PLANNED, *MERGED, "/users/?after=500"]:
-        statements.clear()
-        assert client.get(path, headers=ann.headers).status_code == 200
-        for statement, values in list(statements):
-            with database.engine.connect() as connection, subtests.test(path):
-                rows = connection.exec_driver_sql(f"{explain} {statement}", values).all()
-                plan = "\n".join(str(row) for row in rows)
-                assert "Seq Scan on articles" not in plan, plan
-                assert "SCAN articles" not in plan, plan
-                sorts = "TEMP B-TREE" in plan or "Sort  (" in plan
-                assert path in MERGED or not sorts, plan

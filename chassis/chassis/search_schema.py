@@ -74,7 +74,7 @@ END $$""",
         f"""CREATE TRIGGER {keep} BEFORE INSERT OR UPDATE OF {texts} ON {table}
 FOR EACH ROW EXECUTE FUNCTION {keep}()""",
     ]
-    index = f"ix_{table}_{NAME} ON {table} USING gin ({NAME})"
+    index = f"ix_{table}_{NAME} ON {table} USING gin ({NAME}) WITH (gin_pending_list_limit = 512)"
     drop = [
         f"DROP TRIGGER {keep} ON {table}",
         f"ALTER TABLE {table} DROP COLUMN {NAME}",  # and its index

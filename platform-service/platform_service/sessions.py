@@ -1,7 +1,7 @@
 """Staying signed in: refresh tokens, each of which is used once (RFC 9700, section 4.14).
 
-Whoever changes the sessions of a user holds the user's row until the transaction ends. Therefore
-no new token appears while a family ends, and nobody waits for two tokens in a different order.
+A transaction that changes the sessions of a user holds the user's row until it ends. Therefore no
+new token appears while a family ends, and no two transactions wait for each other's tokens.
 Nothing here commits.
 """
 

@@ -1,7 +1,7 @@
 """Wrong passwords: each waits longer, by account and by network. Nothing here commits.
 
 A network from which somebody has signed in to the account counts for itself. All others also count
-together, so that guesses from many networks wait too, and hinder nobody where they are known.
+together, so that guesses from many networks wait too, and a stranger's hinder no known network.
 An account is an e-mail. One that nobody has is counted likewise, so that nobody learns who has one.
 """
 

@@ -5,6 +5,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, validates
 
+from chassis import first_answers
 from chassis.models import NAMING_CONVENTION, UtcDateTime, Versioned
 from chassis.search import Search
 
@@ -55,3 +56,5 @@ sa.Index(None, *BY_TIME, sqlite_where=LISTED, postgresql_where=LISTED)
 sa.Index(None, Post.author_id, *BY_TIME, sqlite_where=LISTED, postgresql_where=LISTED)
 
 POST_SEARCH = Search(Post, "title", "body")
+
+first_answers.add_table(Base.metadata)

@@ -6,12 +6,14 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi.telemetry import TelemetryConfig
 from sqlalchemy.exc import DBAPIError
 
 from chassis import __version__, health, openapi
 from chassis.bodies import Room
+from chassis.callers import LookUp, refuse_caller_first
 from chassis.database import reason_of
 from chassis.logs import AccessLog
 from chassis.middleware import RequestMiddleware
@@ -38,11 +40,16 @@ class Application(FastAPI):
 
 
 def make_app(
-    part: str, lifespan: Lifespan, *routers: APIRouter, tags: Mapping[str, str] | None = None
+    part: str,
+    lifespan: Lifespan,
+    *routers: APIRouter,
+    tags: Mapping[str, str] | None = None,
+    look_up_caller: LookUp | None = None,
 ) -> FastAPI:
     """Return an application of these routers, whose tags have these descriptions.
 
     Its lifespan sets `app.state.database`, and `app.state.tokens` if the service knows callers.
+    Where a token alone does not make a caller, the look-up raises UnauthorizedError.
     """
     log = AccessLog(part)
 
@@ -74,10 +81,13 @@ def make_app(
     )
     app.state.draining = False
     app.state.tokens = None
+    app.state.look_up_caller = look_up_caller
     app.state.room = Room()
     app.state.access_log = log
     app.add_middleware(RequestMiddleware, collections=_collections(routers), log=log)
     add_problem_handlers(app)
+    if look_up_caller:
+        app.add_exception_handler(RequestValidationError, refuse_caller_first)
     add_database_handlers(app)
     for router in (*routers, health.router):
         app.include_router(router)

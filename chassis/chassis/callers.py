@@ -3,7 +3,7 @@
 `app.state.tokens` verifies the token. Where it is None, the service knows no callers and is open.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
@@ -15,6 +15,8 @@ from chassis.problems import invalid_request
 from chassis.routes import before_body
 from chassis.tokens import Tokens
 from chassis.transactions import in_transaction
+
+LookUp = Callable[[Session, int], object]
 
 TOKEN_URL = "/auth/token"
 SCHEME = "OAuth2PasswordBearer"  # its name in the OpenAPI document
@@ -67,18 +69,16 @@ SignedInId = Annotated[int, Depends(before_body(_sign_in))]
 WriterId = Annotated[int | None, Depends(before_body(_sign_in_unless_open))]
 
 
-def refuse_caller_first(
-    look_up: Callable[[Session, int], object],
-) -> Callable[[Request, Exception], Awaitable[Response]]:
-    """Return a handler of RequestValidationError that looks the caller up before it answers.
+def known_caller_id(request: Request) -> int | None:
+    """Return the id of the caller, if a parameter of the route has asked for it."""
+    found: int | None = request.scope.get("before_body", {}).get(_get_caller_id)
+    return found
 
-    So 401 comes before 400, 415 and 422. The look-up raises UnauthorizedError to refuse the caller.
-    """
 
-    async def handle(request: Request, error: Exception) -> Response:
-        caller_id = await _get_caller_id(request)
-        if caller_id is not None:
-            await in_transaction(request.app.state.database.readers(), look_up, caller_id)
-        return await invalid_request(request, error)
-
-    return handle
+async def refuse_caller_first(request: Request, error: Exception) -> Response:
+    """Look the caller up although the request is invalid: 401 comes before 400, 415 and 422."""
+    caller_id = await _get_caller_id(request)
+    if caller_id is not None:
+        session = request.app.state.database.readers()
+        await in_transaction(session, request.app.state.look_up_caller, caller_id)
+    return await invalid_request(request, error)

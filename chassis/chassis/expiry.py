@@ -4,7 +4,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Delete, bindparam, delete, inspect, select
+from sqlalchemy import Delete, bindparam, delete, inspect, select, tuple_
 from sqlalchemy.orm import Session
 
 ROWS = 10  # more than are added, so that none are left behind
@@ -17,12 +17,12 @@ def delete_expired(db: Session, model: Any, now: datetime) -> None:
 
 @cache  # to build it costs as much as to run it
 def _deletion(model: Any) -> Delete:
-    key = inspect(model).primary_key[0]
+    key = inspect(model).primary_key
     expired = (
-        select(key)
+        select(*key)
         .where(model.expires_at <= bindparam("now"))
         .order_by(model.expires_at)
         .limit(ROWS)
         .with_for_update(skip_locked=True)
     )
-    return delete(model).where(key.in_(expired))
+    return delete(model).where(tuple_(*key).in_(expired))

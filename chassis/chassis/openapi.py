@@ -70,6 +70,7 @@ EVERYWHERE = {  # also in problems, where listing them would hide the others
 ETAG = {"ETag": _field("The version that is shown, as a strong tag (RFC 9110, section 8.8.3)")}
 LOCATION = {"Location": _field("The path of what was created")}
 LINK = {"Link": _field('`<path?query>; rel="next"` when there is more (RFC 8288)')}
+REPLAYED = {"Idempotent-Replayed": _field("`true` when this is the first answer again")}
 TOTAL = {"X-Total-Count": _field("With `count=true`: the length of the whole list", "integer")}
 RETRY_AFTER = {"Retry-After": _field("Seconds to wait", "integer")}
 FIELDS_OF: dict[int | str, Document] = {
@@ -165,6 +166,8 @@ def _fields(status: str, operation: Document) -> Document:
     fields = dict(EVERYWHERE)
     if status == str(HTTPStatus.CREATED.value):
         fields |= LOCATION
+    if "Idempotency-Key" in parameters:
+        fields |= REPLAYED
     if "after" in parameters:
         fields |= LINK
     if "count" in parameters:

@@ -16,10 +16,12 @@ from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from pydantic import Field
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
+from chassis import first_answers
 from chassis.app import Lifespan, make_app
 from chassis.callers import CallerId
 from chassis.database import Database, MakeEngine
 from chassis.errors import NotFoundError
+from chassis.idempotency import idempotent
 from chassis.migrations import migrate
 from chassis.models import NAMING_CONVENTION, UtcDateTime, Versioned
 from chassis.pages import TextPage
@@ -73,6 +75,8 @@ sa.Index(None, Note.owner_id, *BY_TIME, sqlite_where=LISTED, postgresql_where=LI
 
 
 NOTE_SEARCH = Search(Note, "text")
+
+first_answers.add_table(Base.metadata)
 
 Text = Annotated[str, Field(min_length=1, max_length=TEXT_LENGTH), NoNul]
 
@@ -152,6 +156,7 @@ def get_note(note_id: RowId, db: Db, request: ConditionalRequest) -> Note:
 
 
 @router.post("/", status_code=201, response_model=NoteOut, dependencies=[NO_QUERY])
+@idempotent
 def create_note(note: NoteCreate, db: Db, response: Response) -> Note:
     created = Note(text=note.text)
     db.add(created)

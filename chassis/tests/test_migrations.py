@@ -94,7 +94,9 @@ def test_a_migration_of_tables_without_a_revision_is_one_sentence(
     database_url: URL, sql: Sql, tmp_path: Path
 ) -> None:
     sql("DROP TABLE alembic_version")
-    assert_one_sentence(migrate(tmp_path, database_url), "it has the table notes, but no")
+    assert_one_sentence(
+        migrate(tmp_path, database_url), "it has the table idempotency_keys, but no"
+    )
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)

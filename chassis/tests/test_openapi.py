@@ -75,7 +75,7 @@ def test_every_error_is_a_problem(document: dict[str, Any]) -> None:
     ("path", "method", "status", "fields"),
     [
         ("/notes/", "get", "200", {"Link", "X-Total-Count"}),
-        ("/notes/", "post", "201", {"Location", "ETag"}),
+        ("/notes/", "post", "201", {"Location", "ETag", "Idempotent-Replayed"}),
         ("/notes/{note_id}", "get", "200", {"ETag"}),
         ("/notes/{note_id}", "get", "304", {"ETag"}),
         ("/notes/{note_id}", "patch", "200", {"ETag"}),
@@ -89,7 +89,7 @@ def test_a_success_lists_its_header_fields(
     assert set(headers) == {"X-Request-ID", "Cache-Control", "Vary", *fields}
 
 
-def test_a_route_lists_the_precondition_that_it_takes(document: dict[str, Any]) -> None:
+def test_a_route_lists_the_header_field_that_it_takes(document: dict[str, Any]) -> None:
     taken = {
         (path, method): parameter["name"]
         for path, item in document["paths"].items()
@@ -98,6 +98,7 @@ def test_a_route_lists_the_precondition_that_it_takes(document: dict[str, Any]) 
         if parameter["in"] == "header"
     }
     assert taken == {
+        ("/notes/", "post"): "Idempotency-Key",
         ("/notes/{note_id}", "get"): "If-None-Match",
         ("/notes/{note_id}", "patch"): "If-Match",
         ("/notes/{note_id}", "delete"): "If-Match",

@@ -7,6 +7,7 @@ from sqlalchemy import bindparam, delete, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
+from chassis import first_answers
 from chassis.errors import ForbiddenError, NotFoundError, UnauthorizedError
 from chassis.pages import Page
 from chassis.pagination import Row, Selected, count_rows, fetch_page
@@ -154,6 +155,7 @@ def delete_user(db: Session, caller: User) -> bool:
     if len(deleted) == BATCH:
         return False
     end_sessions(db, user.id)
+    first_answers.forget(db, caller_id=user.id, location=f"/users/{user.id}")
     db.delete(user)
     return True
 

@@ -4,10 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
 
 from chassis.app import make_app
-from chassis.callers import refuse_caller_first
 from chassis.settings import load_settings
 from platform_service import crud
 from platform_service.config import PART, Settings
@@ -40,9 +38,7 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.database.close()
 
     routers = (articles.router, users.router, auth.router, auth.keys_router)
-    app = make_app(PART, lifespan, *routers, tags=TAGS)
-    app.add_exception_handler(RequestValidationError, refuse_caller_first(crud.get_caller))
-    return app
+    return make_app(PART, lifespan, *routers, tags=TAGS, look_up_caller=crud.get_caller)
 
 
 def __getattr__(name: str) -> FastAPI:

@@ -5,6 +5,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, validates
 
+from chassis import first_answers
 from chassis.models import NAMING_CONVENTION, UtcDateTime, Versioned
 from chassis.search import Search
 from platform_service.emails import email_key
@@ -135,3 +136,6 @@ class SignInNetwork(Base):
     failed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     is_known: Mapped[bool]  # Somebody has signed in from here.
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+first_answers.add_table(Base.metadata)

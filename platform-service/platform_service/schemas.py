@@ -64,7 +64,8 @@ class UserCreate(Input):
     model_config = example({"email": EMAIL, "password": PASSWORD})
 
     email: Email
-    password: Password
+    # Not in dumps: the fingerprint of a body is a fast hash.
+    password: Annotated[Password, Field(exclude=True)]
 
 
 class UserUpdate(Input):

@@ -9,6 +9,7 @@ from blog_service.database import Db
 from blog_service.models import Post
 from blog_service.schemas import PostCreate, PostId, PostOut, PostPage, PostUpdate
 from chassis.callers import SIGN_IN_IS_OPTIONAL, CallerId, WriterId
+from chassis.idempotency import idempotent
 from chassis.openapi import problems
 from chassis.pagination import Row, link_next_page
 from chassis.preconditions import ConditionalRequest, entity_tag
@@ -44,6 +45,7 @@ def get_post(post_id: PostId, caller_id: CallerId, db: Db, request: ConditionalR
 
 
 @router.post("/", status_code=201, response_model=PostOut, dependencies=[NO_QUERY])
+@idempotent
 def create_post(post: PostCreate, caller_id: WriterId, db: Db, response: Response) -> Post:
     """Create a post of the caller's; Location names it."""
     created = crud.create_post(db, post, author_id=caller_id)

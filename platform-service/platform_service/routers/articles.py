@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from chassis.callers import SIGN_IN_IS_OPTIONAL, CallerId, SignedInId
+from chassis.idempotency import idempotent
 from chassis.openapi import problems
 from chassis.pagination import Row, link_next_page
 from chassis.preconditions import ConditionalRequest, entity_tag
@@ -63,6 +64,7 @@ def get_article(
 
 
 @router.post("/", status_code=201, response_model=ArticleOut, dependencies=[NO_QUERY])
+@idempotent
 def create_article(
     article: ArticleCreate, caller_id: SignedInId, db: Db, response: Response
 ) -> Article:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from chassis.addresses import ClientNetwork
 from chassis.callers import CallerId, SignedInId
+from chassis.idempotency import Attempt, IdempotencyKey, Replay, sent_otherwise
 from chassis.openapi import problems
 from chassis.pages import Page
 from chassis.pagination import Row, link_next_page
@@ -31,28 +32,47 @@ router = APIRouter(prefix="/users", tags=["users"], route_class=Route, responses
     status_code=201,
     response_model=UserOut,
     dependencies=[NO_QUERY],
-    responses=problems(409),
+    responses=problems(409, 429),
 )
 async def create_user(
-    user: UserCreate, caller_id: CallerId, network: ClientNetwork, db: Db, response: Response
-) -> User:
+    user: UserCreate,
+    caller_id: CallerId,
+    network: ClientNetwork,
+    db: Db,
+    response: Response,
+    *,
+    request: Request,
+    key: IdempotencyKey = None,
+) -> User | Response:
     """Sign up; Location names the new user."""
     # The hash takes far longer than a transaction should.
     hashed_password = await hash_password(user.password)
-    created = await in_transaction(
-        db, _create_user, caller_id, user.email, hashed_password, network
+    attempt = Attempt(request, key)
+
+    def create(db: Session) -> User:
+        crud.find_caller(db, caller_id)
+        created = crud.create_user(db, user.email, hashed_password)
+        throttle.note_success(db, user.email, network)
+        response.headers["Location"] = f"/users/{created.id}"
+        return created
+
+    answer = await in_transaction(
+        db, lambda db: attempt.answer(db, response, create, user, secret=hashed_password)
     )
-    response.headers["Location"] = f"/users/{created.id}"
-    return created
+    if isinstance(answer, Replay):
+        await _verify_again(user, answer, network, db)
+    return answer
 
 
-def _create_user(
-    db: Session, caller_id: int | None, email: str, hashed_password: str, network: str
-) -> User:
-    crud.find_caller(db, caller_id)
-    created = crud.create_user(db, email, hashed_password)
-    throttle.note_success(db, email, network)
-    return created
+async def _verify_again(user: UserCreate, first: Replay, network: str, db: Session) -> None:
+    """Raise an error unless the password is that of the first sign-up. Guesses wait as elsewhere.
+
+    Only its hash was kept.
+    """
+    await in_transaction(db, throttle.check_wait, user.email, network)
+    if not await verify_password(user.password, first.secret):
+        await in_transaction(db, _count_attempt, user.email, network, matches=False)
+        raise sent_otherwise()
 
 
 @router.get("/", response_model=list[UserOut])

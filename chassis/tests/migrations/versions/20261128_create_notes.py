@@ -49,8 +49,26 @@ def upgrade() -> None:
             postgresql_where=sa.text("published IS NOT false"),
         )
     create_search(op.get_bind(), "notes", "text")
+    op.create_table(
+        "idempotency_keys",
+        sa.Column("caller_id", sa.BigInteger(), nullable=False),
+        sa.Column("route", sa.String(length=100), nullable=False),
+        sa.Column("key", sa.String(length=255), nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("secret", sa.String(length=255), nullable=True),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("location", sa.String(length=255), nullable=True),
+        sa.Column("etag", sa.String(length=100), nullable=True),
+        sa.Column("body", sa.Text(), nullable=True),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("caller_id", "route", "key", name=op.f("pk_idempotency_keys")),
+    )
+    for column in ("expires_at", "location"):
+        name = op.f(f"ix_idempotency_keys_{column}")
+        op.create_index(name, "idempotency_keys", [column])
 
 
 def downgrade() -> None:
+    op.drop_table("idempotency_keys")
     drop_search(op.get_bind(), "notes", "text")
     op.drop_table("notes")

@@ -1,4 +1,4 @@
-"""Add versions and times, sessions, and networks that sign in.
+"""Add versions and times, sessions, networks that sign in, and keys of requests.
 
 `platform_service.migrate` fills the times and the words of the search, in transactions of its own.
 
@@ -63,10 +63,28 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("sha256", name=op.f("pk_sign_in_networks")),
     )
     op.create_index(op.f("ix_sign_in_networks_expires_at"), "sign_in_networks", ["expires_at"])
+    op.create_table(
+        "idempotency_keys",
+        sa.Column("caller_id", sa.BigInteger(), nullable=False),
+        sa.Column("route", sa.String(length=100), nullable=False),
+        sa.Column("key", sa.String(length=255), nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("secret", sa.String(length=255), nullable=True),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("location", sa.String(length=255), nullable=True),
+        sa.Column("etag", sa.String(length=100), nullable=True),
+        sa.Column("body", sa.Text(), nullable=True),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("caller_id", "route", "key", name=op.f("pk_idempotency_keys")),
+    )
+    for column in ("expires_at", "location"):
+        name = op.f(f"ix_idempotency_keys_{column}")
+        op.create_index(name, "idempotency_keys", [column])
 
 
 def downgrade() -> None:
     drop_search(op.get_bind(), "articles", "title", "content")
+    op.drop_table("idempotency_keys")
     op.drop_table("sign_in_networks")
     op.drop_table("refresh_tokens")
     for columns in BY_TIME:

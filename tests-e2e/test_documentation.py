@@ -155,6 +155,8 @@ def mistakes(
     yield ask(path + "?unknown=1")
     yield ask(path, headers={"Content-Type": kind, "Authorization": "Bearer x"})
     yield ask(route.path.format(**dict.fromkeys(ids, NOBODYS_ID)))
+    if route.path in ("/posts/{post}", "/articles/{article}"):
+        yield ask(path, headers={"Content-Type": kind, "If-Match": '"another"', **auth})
     if takes_body:
         yield ask(path, content=b"\xff")
         yield ask(path, content=TOO_LARGE)

@@ -19,7 +19,7 @@ from platform_service.models import ARTICLE_SEARCH, Article, User
 from platform_service.schemas import ArticleCreate, ArticlePage, ArticleUpdate
 from platform_service.sessions import end_sessions
 
-BATCH = 200  # rows that one statement reads or deletes, so that no request waits for long
+BATCH = 250  # rows that one statement reads or deletes, so that no request waits for long
 
 # A list is only shown, and a row of a table costs a fraction of an entity.
 users = User.__table__

@@ -1,15 +1,20 @@
 """The caller: which routes need a token, what comes before what, and the OpenAPI document."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import sample
+import sqlalchemy as sa
 from conftest import asking, no_database
 from fastapi import APIRouter, FastAPI
+from sqlalchemy.orm import Session
 
 from chassis.app import make_app
 from chassis.callers import SIGN_IN_IS_OPTIONAL, CallerId, SignedInId, WriterId
+from chassis.errors import UnauthorizedError
 from chassis.requests import NO_QUERY
 from chassis.routes import Route
 from chassis.schemas import Input
@@ -165,3 +170,36 @@ def test_the_document_of_an_open_service_has_no_sign_in() -> None:
         operation = document["paths"][path][method.lower()]
         assert "security" not in operation
         assert "401" not in operation["responses"]
+
+
+def refuse_ann(db: Session, caller_id: int) -> None:
+    assert db.scalar(sa.select(1)) == 1
+    if caller_id == 7:
+        raise UnauthorizedError("The caller is not known any more.")
+
+
+@pytest.mark.parametrize(
+    ("content", "media_type", "status"),
+    [
+        *((b"{", "application/json", 400), (b"{}", "application/json", 422)),
+        (b"{}", "text/plain", 415),
+    ],
+    ids=str,
+)
+def test_a_caller_whom_the_service_refuses_is_refused_before_an_invalid_request(
+    tmp_path: Path, content: bytes, media_type: str, status: int
+) -> None:
+    settings = sample.Settings(database_url=f"sqlite:///{tmp_path}/sample.db")
+    lifespan = sample.lifespan_of(settings)
+    app = make_app("sample", lifespan, router, look_up_caller=refuse_ann)
+
+    async def story() -> None:
+        async with asking(app) as client:
+            app.state.tokens = KEY.tokens
+            for path in ("/private", "/writer", "/public"):
+                for headers, expected in ((ANN, 401), (KEY.bearer(8), status)):
+                    fields = {"Content-Type": media_type, **headers}
+                    answer = await client.post(path, content=content, headers=fields)
+                    assert_problem(answer, expected)
+
+    asyncio.run(story())

@@ -50,7 +50,7 @@ class Post(Versioned, Base):
 
 
 # For lists by time, which have the same condition (see chassis.visibility).
-LISTED = Post.published.is_not(False)
+LISTED = Post.published.is_not(False) & Post.published_at.is_not(None)
 BY_TIME = Post.published_at, Post.id
 sa.Index(None, *BY_TIME, sqlite_where=LISTED, postgresql_where=LISTED)
 sa.Index(None, Post.author_id, *BY_TIME, sqlite_where=LISTED, postgresql_where=LISTED)

@@ -15,8 +15,9 @@ class Visibility:
 
     Each has the order of an index: published ones by (published, id), or by (owner, published,
     id) as drafts are; by time those of partial indexes by (published_at, id) and (owner,
-    published_at, id), with the condition `published IS NOT false`. It says the same as `IS true`,
-    but SQLite without statistics would choose an index for that, and sort.
+    published_at, id), with the condition `published IS NOT false AND published_at IS NOT NULL`.
+    The first half of it says the same as `IS true`. For that, SQLite without statistics would
+    choose another index, and sort.
     """
 
     def __init__(

@@ -68,7 +68,7 @@ class Note(Versioned, Base):
     owner_id: Mapped[int | None]
 
 
-LISTED = Note.published.is_not(False)
+LISTED = Note.published.is_not(False) & Note.published_at.is_not(None)
 BY_TIME = Note.published_at, Note.id
 sa.Index(None, *BY_TIME, sqlite_where=LISTED, postgresql_where=LISTED)
 sa.Index(None, Note.owner_id, *BY_TIME, sqlite_where=LISTED, postgresql_where=LISTED)

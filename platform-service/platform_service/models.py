@@ -96,7 +96,7 @@ class Article(Versioned, Base):
 
 
 # For lists by time, which have the same condition (see chassis.visibility).
-LISTED = Article.is_published.is_not(False)
+LISTED = Article.is_published.is_not(False) & Article.published_at.is_not(None)
 BY_TIME = Article.published_at, Article.id
 sa.Index(None, *BY_TIME, sqlite_where=LISTED, postgresql_where=LISTED)
 sa.Index(None, Article.owner_id, *BY_TIME, sqlite_where=LISTED, postgresql_where=LISTED)

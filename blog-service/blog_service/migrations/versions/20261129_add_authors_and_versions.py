@@ -35,8 +35,8 @@ def upgrade() -> None:
             op.f(f"ix_posts_{'_'.join(columns)}"),
             "posts",
             columns,
-            sqlite_where=sa.text("published IS NOT 0"),
-            postgresql_where=sa.text("published IS NOT false"),
+            sqlite_where=sa.text("published IS NOT 0 AND published_at IS NOT NULL"),
+            postgresql_where=sa.text("published IS NOT false AND published_at IS NOT NULL"),
         )
     create_search(op.get_bind(), "posts", "title", "body")
     op.create_table(

@@ -45,8 +45,8 @@ def upgrade() -> None:
             op.f(f"ix_notes_{'_'.join(columns)}"),
             "notes",
             columns,
-            sqlite_where=sa.text("published IS NOT 0"),
-            postgresql_where=sa.text("published IS NOT false"),
+            sqlite_where=sa.text("published IS NOT 0 AND published_at IS NOT NULL"),
+            postgresql_where=sa.text("published IS NOT false AND published_at IS NOT NULL"),
         )
     create_search(op.get_bind(), "notes", "text")
     op.create_table(

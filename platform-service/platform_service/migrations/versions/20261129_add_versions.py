@@ -32,8 +32,8 @@ def upgrade() -> None:
             op.f(f"ix_articles_{'_'.join(columns)}"),
             "articles",
             columns,
-            sqlite_where=sa.text("is_published IS NOT 0"),
-            postgresql_where=sa.text("is_published IS NOT false"),
+            sqlite_where=sa.text("is_published IS NOT 0 AND published_at IS NOT NULL"),
+            postgresql_where=sa.text("is_published IS NOT false AND published_at IS NOT NULL"),
         )
     create_search(op.get_bind(), "articles", "title", "content")
     op.create_table(

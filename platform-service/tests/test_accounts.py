@@ -10,7 +10,7 @@ import pytest
 from conftest import PASSWORD, User
 
 from chassis_testing import hostile
-from chassis_testing.fixtures import Sql
+from chassis_testing.fixtures import Sql, Statements
 from chassis_testing.hostile import short
 from chassis_testing.problem import CANARY, assert_problem, assert_refused
 from platform_service import crud
@@ -290,6 +290,21 @@ def test_an_account_with_many_articles_is_deleted_in_batches(
         bob.id,
         2,
     )
+
+
+def test_long_articles_are_deleted_in_smaller_batches(
+    client: httpx.Client, ann: User, sql: Sql, statements: Statements
+) -> None:
+    text = "x" * 99_999
+    sql(f"INSERT INTO articles (title, content, owner_id) VALUES ('x', '{text}', {ann.id})")
+    copies = f"SELECT title, content, owner_id FROM articles WHERE owner_id = {ann.id}"
+    for _ in range(5):
+        sql(f"INSERT INTO articles (title, content, owner_id) {copies}")
+    statements.clear()
+    assert delete(client, ann).status_code == 204
+    batches = [it for it, _ in statements if it.startswith("DELETE FROM articles")]
+    assert len(batches) == 2, "of 32 articles"
+    assert sql("SELECT count(*) FROM articles")[0] == (0,)
 
 
 def test_of_many_deletions_at_once_one_deletes(client: httpx.Client, ann: User) -> None:

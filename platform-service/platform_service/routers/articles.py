@@ -36,7 +36,7 @@ def list_articles(
     request: Request,
     response: Response,
 ) -> list[Row]:
-    """List published articles, and the caller's own drafts, by ascending id."""
+    """List published articles, and the caller's own drafts."""
     caller = crud.find_caller(db, caller_id)
     if page.count:
         response.headers["X-Total-Count"] = str(crud.count_articles(db, page, caller))

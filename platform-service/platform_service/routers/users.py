@@ -83,7 +83,7 @@ def list_users(
     request: Request,
     response: Response,
 ) -> list[Row]:
-    """List users by ascending id; `Link: …; rel="next"` leads on when there are more."""
+    """List users; `Link: …; rel="next"` leads on when there are more."""
     crud.get_caller(db, caller_id)
     if page.count:
         response.headers["X-Total-Count"] = str(crud.count_users(db))

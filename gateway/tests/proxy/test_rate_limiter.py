@@ -30,7 +30,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest.mark.parametrize(
     ("method", "path", "quota"),
     [
-        ("POST", "/auth/token", 20),
+        ("POST", "/auth/token", 10),
         ("POST", "/auth/revoke", 20),
         ("POST", "/users/", 20),
         ("PATCH", "/users/me", 10),
@@ -46,9 +46,9 @@ def test_a_client_is_refused_after_its_quota(method: str, path: str, quota: int)
 @pytest.mark.usefixtures("clock")
 def test_a_refusal_says_when_to_come_back() -> None:
     one = limiter()
-    *_, last, refusal = ask(one, 21, "POST", "/auth/token")
+    *_, last, refusal = ask(one, 11, "POST", "/auth/token")
     remaining = [
-        (b"ratelimit-policy", b'"POST /auth/token";q=20;w=60'),
+        (b"ratelimit-policy", b'"POST /auth/token";q=10;w=60'),
         (b"ratelimit", b'"POST /auth/token";r=0;t=60'),
     ]
     assert last == remaining
@@ -67,7 +67,7 @@ def test_what_remains_is_counted_down_on_every_route() -> None:
 def test_all_spellings_of_a_path_count_together() -> None:
     one = limiter()
     spellings = ("/auth/token", "/auth/token/", "/auth/%74oken", "/%61uth/token//")
-    assert [allowed(ask(one, 6, "POST", spelling)) for spelling in spellings] == [6, 6, 6, 2]
+    assert [allowed(ask(one, 3, "POST", spelling)) for spelling in spellings] == [3, 3, 3, 1]
 
 
 def test_spellings_with_a_slash_share_the_quota_of_users() -> None:
@@ -78,7 +78,7 @@ def test_spellings_with_a_slash_share_the_quota_of_users() -> None:
 
 def test_other_methods_and_clients_are_counted_separately() -> None:
     one = limiter()
-    ask(one, 21, "POST", "/auth/token")
+    ask(one, 11, "POST", "/auth/token")
     assert allowed(ask(one, 1, "GET", "/auth/token")) == 1
     assert allowed(ask(one, 1, "POST", "/auth/token", client="192.0.2.2")) == 1
 

@@ -1,4 +1,4 @@
-"""Signs in, writes posts, pages through them newest first and handles a 412.
+"""Signs in, writes posts, each once, pages through them newest first and handles a 412.
 
 `python client.py URL USERNAME PASSWORD`, with the generated package in `sys.path`.
 """
@@ -35,12 +35,17 @@ def main(url: str, username: str, password: str) -> None:
 
 
 def write_posts(client: AuthenticatedClient) -> list[PostOut]:
-    """Return new posts, the newest first."""
+    """Return new posts, the newest first, each of which was asked for twice."""
     posts: list[PostOut] = []
     for title in ("One", "Two", "Three"):
-        post = create_post.sync(client=client, body=PostCreate(title))
-        assert isinstance(post, PostOut), post
-        posts.insert(0, post)
+        first, again = (
+            create_post.sync_detailed(client=client, body=PostCreate(title), idempotency_key=title)
+            for _ in range(2)
+        )
+        assert again.headers["Idempotent-Replayed"] == "true", again
+        assert first.parsed == again.parsed
+        assert isinstance(first.parsed, PostOut), first
+        posts.insert(0, first.parsed)
     return posts
 
 

@@ -1,4 +1,4 @@
-// Signs in, writes posts, pages through them newest first and handles a 412, with the generated client.
+// Signs in, writes posts, each once, pages through them newest first and handles a 412, with the generated client.
 import assert from "node:assert/strict";
 
 import { createPost, createToken, getPost, listPosts, updatePost } from "./generated";
@@ -19,8 +19,12 @@ async function main(): Promise<void> {
 
   const ids: number[] = [];
   for (const title of ["One", "Two", "Three"]) {
-    const created = await createPost({ body: { title } });
+    const post = { body: { title }, headers: { "Idempotency-Key": title } };
+    const created = await createPost(post);
+    const again = await createPost(post);
     assert(created.data);
+    assert.deepEqual(again.data, created.data);
+    assert.equal(again.response?.headers.get("Idempotent-Replayed"), "true");
     ids.unshift(created.data.id);
   }
   const author_id = (await getPost({ path: { post_id: ids[0] } })).data!.author_id!;

@@ -20,7 +20,11 @@ from chassis.settings import load_settings
 def fill_times(database: Database) -> None:
     """Set when posts were published that a release before 1.3 wrote, or still writes."""
     missing = update(Post).where(Post.published, Post.published_at.is_(None))
-    times = {Post.published_at: Post.created_at, Post.version: Post.version + 1}
+    times = {
+        Post.published_at: Post.created_at,
+        Post.version: Post.version + 1,
+        Post.changed_at: Post.changed_at,  # nobody has changed it
+    }
     fill(database, Post.id, missing.values(times))
 
 

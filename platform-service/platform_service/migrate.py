@@ -59,7 +59,11 @@ def _set(connection: Connection, keys: dict[int, str]) -> bool:
 def fill_times(database: Database) -> None:
     """Set when articles were published that a release before 1.3 wrote, or still writes."""
     missing = update(Article).where(Article.is_published, Article.published_at.is_(None))
-    times = {Article.published_at: Article.created_at, Article.version: Article.version + 1}
+    times = {
+        Article.published_at: Article.created_at,
+        Article.version: Article.version + 1,
+        Article.changed_at: Article.changed_at,  # nobody has changed it
+    }
     fill(database, Article.id, missing.values(times))
 
 

@@ -224,5 +224,7 @@ def test_the_job_sets_when_something_was_published_by_a_release_that_did_not_say
     sql("UPDATE articles SET published_at = NULL, version = 3")
     for _ in range(2):
         fill_times(database)
-    rows = sql("SELECT published_at = created_at AS is_set, version FROM articles ORDER BY id")
-    assert [(row.is_set, row.version) for row in rows] == [*[(True, 4)] * 5, (None, 3)]
+    rows = sql(
+        "SELECT published_at = created_at AS is_set, version, changed_at FROM articles ORDER BY id"
+    )
+    assert [tuple(row) for row in rows] == [*[(True, 4, None)] * 5, (None, 3, None)]

@@ -21,6 +21,7 @@ from platform_service.schemas import ArticleCreate, ArticlePage, ArticleUpdate
 from platform_service.sessions import end_sessions
 
 BATCH = 250  # rows that one statement reads or deletes, so that no request waits for long
+STAYS = {"read": True, "key_share": True}  # FOR KEY SHARE, as a foreign key takes it
 BATCH_CHARACTERS = 2_000_000  # of articles: SQLite takes a text out of its index word by word
 
 # A list is only shown, and a row of a table costs a fraction of an entity.
@@ -50,8 +51,11 @@ SHOWN_OF_USERS = select(users.c.id, users.c.email, users.c.is_active, users.c.cr
 VISIBLE = Visibility(articles.c.is_published, articles.c.published_at, articles.c.owner_id)
 
 
-def get_caller(db: Session, user_id: int, *, lock: bool = False) -> User:
-    """Return the user of a token, or raise UnauthorizedError if there is no active one."""
+def get_caller(db: Session, user_id: int, *, lock: bool | dict[str, bool] = False) -> User:
+    """Return the user of a token, or raise UnauthorizedError if there is no active one.
+
+    One who STAYS is not deleted before the transaction ends.
+    """
     user = db.get(User, user_id, with_for_update=lock)
     if user is None:
         raise UnauthorizedError("The token's user does not exist.")

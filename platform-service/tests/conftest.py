@@ -38,6 +38,19 @@ class User:
     headers: dict[str, str]
 
 
+def delete(client: httpx.Client, user: User, current: str = PASSWORD) -> httpx.Response:
+    """Delete the account of a user."""
+    body = {"current_password": current}
+    return client.request("DELETE", "/users/me", json=body, headers=user.headers)
+
+
+def signs_in(client: httpx.Client, email: str, password: str) -> bool:
+    """Return whether somebody signs in with these."""
+    answer = client.post("/auth/token", data={"username": email, "password": password})
+    assert answer.status_code in {200, 401}
+    return answer.status_code == 200
+
+
 @pytest.fixture(scope="session")
 def service() -> Service:
     return PLATFORM

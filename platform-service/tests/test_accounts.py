@@ -7,13 +7,12 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import PASSWORD, User
+from conftest import PASSWORD, User, delete, signs_in
 
 from chassis_testing import hostile
-from chassis_testing.fixtures import Sql, Statements
+from chassis_testing.fixtures import Sql
 from chassis_testing.hostile import short
 from chassis_testing.problem import CANARY, assert_problem, assert_refused
-from platform_service import crud
 
 Write = Callable[..., dict[str, Any]]
 NEW = "battery staple"
@@ -24,17 +23,6 @@ def change(
 ) -> httpx.Response:
     body = {"current_password": current, **changes}
     return client.patch("/users/me", json=body, headers=user.headers)
-
-
-def delete(client: httpx.Client, user: User, current: str = PASSWORD) -> httpx.Response:
-    body = {"current_password": current}
-    return client.request("DELETE", "/users/me", json=body, headers=user.headers)
-
-
-def signs_in(client: httpx.Client, email: str, password: str) -> bool:
-    answer = client.post("/auth/token", data={"username": email, "password": password})
-    assert answer.status_code in {200, 401}
-    return answer.status_code == 200
 
 
 def stored(sql: Sql) -> list[Any]:
@@ -253,76 +241,3 @@ def test_an_inactive_user_changes_nothing(client: httpx.Client, ann: User, sql: 
     assert_problem(change(client, ann, password=NEW), 401)
     assert_problem(delete(client, ann), 401)
     assert len(stored(sql)) == 1
-
-
-def test_a_deleted_account_is_gone_with_its_articles(
-    client: httpx.Client, ann: User, bob: User, write_article: Write
-) -> None:
-    public, draft = write_article(ann, is_published=True), write_article(ann)
-    other = write_article(bob, is_published=True)
-    answer = delete(client, ann)
-    assert (answer.status_code, answer.content) == (204, b"")
-    for path in ("/users/me", "/articles/", f"/articles/{draft['id']}"):
-        assert_problem(client.get(path, headers=ann.headers), 401)
-    assert_problem(delete(client, ann), 401)
-    assert not signs_in(client, ann.email, PASSWORD)
-    assert_problem(client.get(f"/users/{ann.id}", headers=bob.headers), 404)
-    assert_problem(client.get(f"/articles/{public['id']}"), 404)
-    assert client.get("/articles/").json() == [other]
-
-
-def test_the_id_of_a_deleted_account_is_not_used_again(client: httpx.Client, ann: User) -> None:
-    assert delete(client, ann).status_code == 204
-    body = {"email": ann.email, "password": PASSWORD}
-    assert client.post("/users/", json=body).json()["id"] > ann.id
-    assert_problem(client.get("/users/me", headers=ann.headers), 401)
-
-
-@pytest.mark.parametrize("articles", [crud.BATCH - 1, crud.BATCH, 2 * crud.BATCH + 1])
-def test_an_account_with_many_articles_is_deleted_in_batches(
-    client: httpx.Client, ann: User, bob: User, sql: Sql, articles: int
-) -> None:
-    rows = ",".join(f"('x', 'x', {user.id})" for user in [bob, *[ann] * articles, bob])
-    sql(f"INSERT INTO articles (title, content, owner_id) VALUES {rows}")
-    assert delete(client, ann).status_code == 204
-    assert sql("SELECT min(owner_id), max(owner_id), count(*) FROM articles")[0] == (
-        bob.id,
-        bob.id,
-        2,
-    )
-
-
-def test_long_articles_are_deleted_in_smaller_batches(
-    client: httpx.Client, ann: User, sql: Sql, statements: Statements
-) -> None:
-    text = "x" * 99_999
-    sql(f"INSERT INTO articles (title, content, owner_id) VALUES ('x', '{text}', {ann.id})")
-    copies = f"SELECT title, content, owner_id FROM articles WHERE owner_id = {ann.id}"
-    for _ in range(5):
-        sql(f"INSERT INTO articles (title, content, owner_id) {copies}")
-    statements.clear()
-    assert delete(client, ann).status_code == 204
-    batches = [it for it, _ in statements if it.startswith("DELETE FROM articles")]
-    assert len(batches) == 2, "of 32 articles"
-    assert sql("SELECT count(*) FROM articles")[0] == (0,)
-
-
-def test_of_many_deletions_at_once_one_deletes(client: httpx.Client, ann: User) -> None:
-    with ThreadPoolExecutor(5) as pool:
-        statuses = Counter(pool.map(lambda _: delete(client, ann).status_code, range(5)))
-    assert statuses == {204: 1, 401: 4}
-
-
-def test_no_article_outlives_a_deletion_that_it_races_with(
-    client: httpx.Client, ann: User, sql: Sql
-) -> None:
-    article = {"title": "x", "content": "x"}
-
-    def write(_: int) -> int:
-        return client.post("/articles/", json=article, headers=ann.headers).status_code
-
-    with ThreadPoolExecutor(9) as pool:
-        writing = pool.map(write, range(200))
-        assert delete(client, ann).status_code == 204
-        assert set(writing) <= {201, 401, 409}
-    assert sql("SELECT count(*) FROM articles")[0] == (0,)

@@ -27,7 +27,7 @@ ALGORITHM = "EdDSA"  # RFC 8037
 CLOCK_SECONDS = 10  # by which the clocks of services may differ
 VERIFIED_TOKENS = 10_000  # that are remembered, since a signature takes 100 µs
 KEYS_MAX_AGE = 300.0  # seconds until published keys are fetched again in the background
-FETCH_INTERVAL = 2.0  # seconds between two fetches, whatever key ids the tokens name
+FETCH_INTERVAL = 2.0  # seconds after a fetch in which an unknown key id causes no other one
 FETCH_SECONDS = 3.0
 MAX_KEY_SET = 64 * 1024  # bytes
 ROW_ID = TypeAdapter[int](RowId)
@@ -62,10 +62,9 @@ class Tokens:
     def _claims(self, token: str) -> tuple[int, float]:
         """Return the id that the token names and its expiry."""
         try:
-            key = self._keys[jwt.get_unverified_header(token)["kid"]]
             claims = jwt.decode(
                 token,
-                key,
+                self._key_of(token),
                 algorithms=[ALGORITHM],
                 issuer=self._issuer,
                 audience=self._audience,
@@ -74,26 +73,34 @@ class Tokens:
                 options={"require": ["exp", "iss", "aud", "sub"], "verify_iat": False},
             )
             return ROW_ID.validate_python(claims["sub"]), float(claims["exp"])
-        except KeyError:
-            raise UnknownKeyError(NOT_VALID) from None
         except (jwt.PyJWTError, ValueError, OverflowError):
             raise UnauthorizedError(NOT_VALID) from None
+
+    def _key_of(self, token: str) -> Ed25519PublicKey:
+        """Return the key that the token names. Raise UnknownKeyError if it may exist elsewhere."""
+        header = jwt.get_unverified_header(token)
+        if header.get("alg") != ALGORITHM or not header.get("kid"):
+            raise UnauthorizedError(NOT_VALID)
+        key = self._keys.get(header["kid"])
+        if key is None:
+            raise UnknownKeyError(NOT_VALID)
+        return key
 
 
 class PublishedTokens(Tokens):
     """Verifies tokens with the keys that are published at a URL (RFC 7517, section 5).
 
     The keys are fetched for the first token, in the background once they are old, and for a token
-    that names an unknown key. All requests share one fetch, and two fetches have an interval
-    between them, so that made-up key ids cannot flood the publisher. A fetch that fails changes
-    nothing.
+    that names an unknown key. All requests share one fetch. For FETCH_INTERVAL after it an unknown
+    key is refused at once: made-up key ids flood no publisher, and hold no place in a queue. A
+    fetch that fails changes nothing.
     """
 
     def __init__(self, issuer: str, audience: str, url: str) -> None:
         super().__init__(issuer, audience, {})
         self._url = url
         self._tls = ssl.create_default_context()
-        self._asked_at = float("-inf")
+        self._fetched_at = float("-inf")
         self._refresh: asyncio.Task[None] | None = None
 
     async def caller_id(self, token: str) -> int:
@@ -102,12 +109,14 @@ class PublishedTokens(Tokens):
         Raises:
             HTTPException: no key was ever fetched, so that no token can be verified.
         """
-        if time.monotonic() - self._asked_at > KEYS_MAX_AGE:
+        age = time.monotonic() - self._fetched_at
+        if age >= KEYS_MAX_AGE:
             self._start_refresh()
         try:
             return self._caller_id(token)
         except UnknownKeyError:
-            await asyncio.shield(self._start_refresh())  # others may wait for it too
+            if age >= FETCH_INTERVAL:
+                await asyncio.shield(self._start_refresh())  # others may wait for it too
             if not self._keys:
                 detail = "Tokens cannot be verified at the moment."
                 raise HTTPException(503, detail, RETRY_SOON) from None
@@ -119,13 +128,13 @@ class PublishedTokens(Tokens):
         return self._refresh
 
     async def _fetch(self) -> None:
-        await asyncio.sleep(self._asked_at + FETCH_INTERVAL - time.monotonic())
-        self._asked_at = time.monotonic()
         try:
             async with asyncio.timeout(FETCH_SECONDS):
                 self._take(_public_keys(await self._get()))
         except Exception as error:  # noqa: BLE001 - whatever it is, the keys at hand stay
             logger.warning("could not fetch the keys of tokens: %s", type(error).__name__)
+        finally:
+            self._fetched_at = time.monotonic()
 
     async def _get(self) -> bytes:
         """Return the body at the URL. A redirection is as good as none."""

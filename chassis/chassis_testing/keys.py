@@ -1,5 +1,7 @@
 """Keys that sign tokens, and a server that publishes them."""
 
+import base64
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +18,22 @@ from chassis.tokens import ALGORITHM, Tokens
 
 ISSUER = "inkwell-platform"
 AUDIENCE = "inkwell"
+
+
+def base64url(data: bytes) -> str:
+    """Return bytes as a token has them (RFC 7515, section 2)."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def encoded(value: object) -> str:
+    """Return a header or claims, encoded likewise."""
+    return base64url(json.dumps(value).encode())
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    """Return the claims of a token, whether it is valid or not."""
+    claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    return claims
 
 
 class SigningKey:

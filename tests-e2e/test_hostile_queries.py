@@ -23,7 +23,7 @@ NO_NUMBERS = [
 NO_BOOLEANS = ["", "x", "-2", "-1", "null", "1.0", "%00", "tru", "[]", "9" * 5000, "%D9%A1", CANARY]
 BAD_QUERIES = [
     *("limit=%FF", "%FF=1", "limit=%ED%A0%80", "published=%C3", "%00=1", f"{CANARY}=1"),
-    *("=1", "[]=1"),
+    *("q=%FF", "q=a%ED%A0%80", "sort=-id%FF", "q%FF=1", "=1", "[]=1"),
     *("limit[]=1", "LIMIT=1", "limit=1;skip=2", "limit=abc&limit=1x", "a" * 5000 + "=1"),
     *("limit=" + "1" * 7000, "x&" * 2000, "&".join(f"k{i}={i}" for i in range(900))),
 ]

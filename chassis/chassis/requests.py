@@ -23,6 +23,7 @@ FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 FORM_LIMIT = 16 * 1024  # bytes. Each escape of a form takes Python a moment.
 LONGEST_FIELD_NAME = 100
+NOT_UTF_8 = "surrogateescape"  # pydantic refuses a surrogate in every text and every name
 MAX_DIGITS = 20  # of a whole number that is read exactly; more are out of every field's bounds
 
 
@@ -50,8 +51,10 @@ class RepeatedFieldError(ValueError):
     """A body has a field twice. Its text may be shown to clients."""
 
     def __init__(self, names: Iterable[str]) -> None:
-        name = Counter(names).most_common(1)[0][0][:LONGEST_FIELD_NAME]
-        super().__init__(f'The body has the field "{name}" twice.')
+        name = Counter(names).most_common(1)[0][0]
+        # Not every client can read a surrogate.
+        shown = name.encode(errors="backslashreplace").decode()[:LONGEST_FIELD_NAME]
+        super().__init__(f'The body has the field "{shown}" twice.')
 
 
 class Parameters(QueryParams):
@@ -73,8 +76,9 @@ class StrictRequest(Request):
 
     @cached_property
     def query_params(self) -> QueryParams:
-        """The parameters of the query."""
-        query = QueryParams(self.scope["query_string"])
+        """The parameters of the query. Bytes that are not UTF-8 become what no schema takes."""
+        text = self.scope["query_string"].decode(errors=NOT_UTF_8)
+        query = QueryParams(parse_qsl(text, keep_blank_values=True, errors=NOT_UTF_8))
         return query if len(query) == len(query.multi_items()) else Parameters(query)
 
     def _wrong_kind(self, accepted: str) -> tuple[int, str, Mapping[str, str]] | None:

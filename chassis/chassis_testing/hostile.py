@@ -28,6 +28,7 @@ PARAMETERS = {  # as they are sent, and as they are shown
     "%00": "\0",
     "%F0%9F%92%A9": "\U0001f4a9",
 }
+NOT_UTF_8 = ["%FF", "a%FFb", "%C3", "%C0%80", "%ED%A0%80", "%ED%A0%BD%ED%B2%A9", "%F4%90%80%80"]
 NO_BOOLEANS = ["", "x", "2", "-1", "null", "1.0", "%00", "%FF", "[]", "9" * 5000, CANARY]
 NOT_JSON: list[bytes] = [
     *(b" ", b"{", b"nul", b'{"title": }', b"{'title': 'x'}", b'{"title": "x",}', b"title=x"),

@@ -226,6 +226,25 @@ def test_an_unknown_query_parameter_is_refused(
                 assert_refused(answer, "query", shown)
 
 
+def test_a_query_parameter_that_is_not_utf_8_is_refused_by_name(
+    client: httpx.Client, subtests: pytest.Subtests
+) -> None:
+    for value in hostile.NOT_UTF_8:
+        for name in ("q", "sort", "cursor", "after", "skip", "limit", "count", "published"):
+            with subtests.test(f"{name}={value}"):
+                assert_refused(client.get(f"/notes/?{name}={value}"), "query", name)
+
+
+def test_a_query_parameter_whose_name_is_not_utf_8_is_refused(
+    client: httpx.Client, subtests: pytest.Subtests
+) -> None:
+    for name in (*hostile.NOT_UTF_8, "q%FF"):
+        for query in (f"{name}=1", f"{name}={name}", f"{name}=1&{name}=1"):
+            for method, path in (("GET", "/notes/"), ("GET", "/notes/1"), ("DELETE", "/notes/1")):
+                with subtests.test(f"{method} {path}?{query}"):
+                    assert_refused(client.request(method, f"{path}?{query}"), "query")
+
+
 def test_a_query_parameter_that_is_sent_twice_is_refused_by_name(client: httpx.Client) -> None:
     for name, values in {"limit": "12", "after": "11", "count": ["true", "true"]}.items():
         query = "&".join(f"{name}={value}" for value in values)

@@ -22,7 +22,10 @@ FORMS = [
     ("a=pässwörd".encode(), {"a": "pässwörd"}),
     (b"a=%zz", {"a": "%zz"}),
 ]
-NO_FORMS = [b"a=%FF", b"a=\xff", b"a=1&a=2", b"a=1&" * 101, b"&".join([b"a=1"] * 101)]
+NO_FORMS = [
+    *(b"a=%FF", b"a=\xff", b"%FF=1", b"\xff=1", b"a=%ED%A0%80", b"a=\xed\xa0\x80", b"a=%C0%80"),
+    *(b"a=1&a=2", b"a=1&" * 101, b"&".join([b"a=1"] * 101)),
+]
 
 
 def request_of(body: bytes, media_type: str | None) -> StrictRequest:
@@ -66,6 +69,7 @@ def test_a_whole_number_may_have_any_length_and_is_then_a_float(length: int) -> 
         (b'{"b": [{"c": {}}], "a": 1, "\\u0061": 2}', "a"),
         (b'{"a": [{"b": 1, "b": null}], "c": 1}', "b"),
         (b'{"%b": 1, "%b": 2}' % (b"n" * 500, b"n" * 500), "n" * 100),
+        (rb'{"\ud800": 1, "\uD800": 2}', r"\ud800"),
     ],
 )
 def test_json_with_a_name_twice_is_unreadable_and_the_name_is_shown(body: bytes, name: str) -> None:

@@ -127,6 +127,21 @@ def test_the_first_publication_is_kept(client: httpx.Client, write_post: Write) 
     assert at_once["created_at"] == at_once["published_at"] == at_once["updated_at"]
 
 
+def test_what_was_published_last_comes_first(client: httpx.Client, write_post: Write) -> None:
+    ids = [write_post()["id"] for _ in range(5)]
+    order = [ids[number] for number in (2, 0, 4, 1, 3)]
+    for post_id in order:
+        client.patch(f"/posts/{post_id}", json={"published": True})
+    order.append(write_post(published=True)["id"])
+    page = client.get("/posts/?sort=-published_at&limit=1")
+    found = page.json()
+    while "next" in page.links:
+        page = client.get(page.links["next"]["url"])
+        found += page.json()
+        assert len(found) <= len(order)
+    assert [post["id"] for post in found] == order[::-1]
+
+
 def test_lists_show_what_the_filter_asks_for(client: httpx.Client, write_post: Write) -> None:
     draft, public = write_post(), write_post(published=True)
     assert client.get("/posts/?published=true").json() == [public]

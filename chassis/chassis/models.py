@@ -21,7 +21,7 @@ NAMING_CONVENTION = {
 
 
 class _Text(sqlite.DATETIME):
-    """A moment as CURRENT_TIMESTAMP writes it: with a fraction only if there is one.
+    """A moment with a fraction only if there is one, as in rows that earlier releases wrote.
 
     So a moment has one text, and texts are in the order of moments.
     """
@@ -49,7 +49,8 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
 
 
-# The time of the database's clock, which all replicas share.
+# The time of the database's clock, which all replicas share. In a transaction it goes on, whereas
+# `sa.func.now()` is the moment at which the transaction began. Both have microseconds.
 NOW = sa.func.clock_timestamp(type_=UtcDateTime)
 
 

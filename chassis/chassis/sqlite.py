@@ -5,12 +5,13 @@ import sqlite3
 import time
 from contextlib import closing
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.pool import ConnectionPoolEntry
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ def make_sqlite_engine(url: URL, *, connections: int, read_only: bool) -> Engine
     if read_only:
         event.listen(engine, "connect", _refuse_writes)
     event.listen(engine, "begin", _begin_snapshot if read_only else _begin_immediate)
+    event.listen(engine, "begin", _note_time)  # after the wait for another writer
     return engine
 
 
@@ -67,19 +69,26 @@ def _newest_sqlite() -> ModuleType:
     return module
 
 
-def _configure(connection: Any, _record: object) -> None:
+def _configure(connection: Any, record: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # the driver begins no transaction: _begin does
     # SQLite's own lower() knows ASCII only.
     connection.create_function("lower", 1, str.lower, deterministic=True)
-    # SQLite's own clock, CURRENT_TIMESTAMP, knows whole seconds only.
     connection.create_function("clock_timestamp", 0, _clock)
+    # SQLite's own knows whole seconds only. The defaults of columns call this one too.
+    connection.create_function("current_timestamp", 0, partial(record.info.get, "began_at"))
     for pragma in (f"busy_timeout = {REQUEST_WAIT}", "synchronous = FULL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}")
     _enter_wal_mode(connection)
 
 
 def _clock() -> str:
+    """Return the time in the one text that `chassis.models` has for a moment."""
     return datetime.now(UTC).replace(tzinfo=None).isoformat(" ")
+
+
+def _note_time(connection: Connection) -> None:
+    """Fix CURRENT_TIMESTAMP for the transaction, as PostgreSQL does."""
+    connection.info["began_at"] = _clock()
 
 
 def _refuse_writes(connection: Any, _record: object) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects import sqlite
 
 from chassis.database import Database
@@ -38,6 +38,26 @@ def test_the_clock_of_the_database_has_fractions_of_a_second_and_goes_on(
     assert moments == sorted(set(moments))
     assert {moment.tzinfo for moment in moments} == {UTC}
     assert abs(datetime.now(UTC) - moments[0]) < timedelta(minutes=5)
+
+
+def test_a_transaction_has_one_time_and_the_next_one_a_later_time(database: Database) -> None:
+    moments: list[datetime] = []
+    for _ in range(3):
+        with database.writers() as db:
+            first, again = [db.scalars(select(func.now(type_=UtcDateTime))).one() for _ in range(2)]
+        assert first == again
+        moments.append(first)
+    assert moments == sorted(set(moments))
+    assert abs(datetime.now(UTC) - moments[0]) < timedelta(minutes=5)
+
+
+def test_rows_that_plain_sql_adds_have_the_time_of_their_transaction(sql: Sql) -> None:
+    for number in range(3):
+        sql(f"INSERT INTO notes (text) VALUES ('{number}')")
+    rows = sql("SELECT created_at FROM notes ORDER BY id")
+    assert rows == sorted(set(rows))
+    sql("INSERT INTO notes (text) VALUES ('3'), ('4')")
+    assert len(sql("SELECT DISTINCT created_at FROM notes")) == len(rows) + 1
 
 
 def test_each_change_is_counted_and_has_its_time(

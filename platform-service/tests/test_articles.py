@@ -134,6 +134,23 @@ def test_the_first_publication_is_kept(
     assert at_once["created_at"] == at_once["published_at"] == at_once["updated_at"]
 
 
+def test_what_was_published_last_comes_first(
+    client: httpx.Client, write_article: Write, ann: User
+) -> None:
+    ids = [write_article(ann)["id"] for _ in range(5)]
+    order = [ids[number] for number in (2, 0, 4, 1, 3)]
+    for article_id in order:
+        client.patch(f"/articles/{article_id}", json={"is_published": True}, headers=ann.headers)
+    order.append(write_article(ann, is_published=True)["id"])
+    page = client.get("/articles/?sort=-published_at&limit=1")
+    found = page.json()
+    while "next" in page.links:
+        page = client.get(page.links["next"]["url"])
+        found += page.json()
+        assert len(found) <= len(order)
+    assert [article["id"] for article in found] == order[::-1]
+
+
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
 def test_nobody_changes_what_is_anothers(
     client: httpx.Client, write_article: Write, ann: User, bob: User, method: str

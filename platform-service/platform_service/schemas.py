@@ -157,7 +157,10 @@ class TokenRequest(Input):
 
 
 class RevocationRequest(Input):
-    """The form that ends a session (RFC 7009, section 2.1). Other fields are ignored."""
+    """The form that ends a session (RFC 7009, section 2.1). Other fields are ignored.
+
+    A field without a value is as good as none (RFC 6749, section 3.2).
+    """
 
     model_config = ConfigDict(
         extra="ignore",
@@ -168,7 +171,7 @@ class RevocationRequest(Input):
     )
 
     token: Annotated[
-        str, Field(min_length=1, description="A refresh token. An access token ends by itself.")
+        str, Field(min_length=1, description="A refresh token; with `all=true` any token")
     ]
     token_type_hint: Annotated[str, Field(description="It changes nothing")] = ""
     all: Annotated[

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from fastapi import FastAPI
 from sqlalchemy import URL
 
 from chassis_testing.fixtures import Sql
+from chassis_testing.keys import encoded
 from chassis_testing.problem import CANARY, assert_problem
 from chassis_testing.running import serving
 
@@ -166,10 +166,6 @@ def test_two_tokens_sign_nobody_in(client: httpx.Client, ann: User) -> None:
     for other in (authorization, ("Authorization", "Basic x")):
         answer = client.get("/articles/", headers=[authorization, other])
         assert_problem(answer, 401)
-
-
-def encoded(value: object) -> str:
-    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
 
 def forgeries(token: str, public: str) -> dict[str, str]:

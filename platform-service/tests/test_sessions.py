@@ -11,12 +11,12 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import PASSWORD, User
+from conftest import PASSWORD, User, delete
 
-from chassis_testing.fixtures import Sql, Statements
+from chassis_testing.fixtures import Server, Sql, Statements
 from chassis_testing.hostile import FORM, JSON
 from chassis_testing.problem import CANARY, assert_problem, assert_refused
-from platform_service import sessions
+from platform_service import keys, sessions
 from platform_service.passwords import verify_password
 
 MONTH = 30 * 24 * 3600
@@ -318,15 +318,36 @@ def test_a_used_token_ends_its_session_too(client: httpx.Client, token: str) -> 
     assert_ended(client, second)
 
 
-def test_revoking_what_is_no_refresh_token_changes_nothing(
-    client: httpx.Client, ann: User, token: str
+def test_an_access_token_ends_every_session_of_its_user(
+    client: httpx.Client, ann: User, bob: User, token: str
+) -> None:
+    other = sign_in(client, bob)["refresh_token"]
+    own = sign_in(client, ann)
+    assert revoke(client, own["access_token"], all="true").status_code == 200
+    assert_ended(client, token, own["refresh_token"])
+    assert next_of(client, other)
+
+
+def test_revoking_what_names_no_session_changes_nothing(
+    client: httpx.Client, server: Server, ann: User, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     access_token = sign_in(client, ann)["access_token"]
-    for other in (access_token, "x", token + "x"):
+    monkeypatch.setattr(keys, "TOKEN_SECONDS", -60)
+    expired = server[0].state.keys.sign(ann.id)
+    for other in (expired, access_token + "x", "x", token + "x"):
         assert revoke(client, other, all="true").status_code == 200
+    assert revoke(client, access_token, token_type_hint="access_token").status_code == 200
     headers = {"Authorization": f"Bearer {access_token}"}
     assert client.get("/users/me", headers=headers).status_code == 200
     assert next_of(client, token)
+
+
+def test_an_access_token_of_nobody_any_more_is_revoked_as_any_other(
+    client: httpx.Client, ann: User
+) -> None:
+    access_token = sign_in(client, ann)["access_token"]
+    assert delete(client, ann).status_code == 204
+    assert revoke(client, access_token, all="true").status_code == 200
 
 
 @pytest.mark.parametrize(

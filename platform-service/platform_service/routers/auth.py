@@ -146,13 +146,37 @@ def _next_token(db: Session, refresh_token: str, caller_id: int | None) -> Issue
 
 
 @router.post("/revoke", response_class=Response, responses=problems(*UNCERTAIN))
-def revoke_token(form: Annotated[RevocationRequest, Form()], caller_id: CallerId, db: Db) -> None:
+async def revoke_token(
+    form: Annotated[RevocationRequest, Form()], caller_id: CallerId, db: Db, request: Request
+) -> None:
     """Sign out: end the session of a refresh token, or with `all=true` all of its user's.
 
-    The answer is the same whatever the token. An access token ends by itself within 15 minutes.
+    With `all=true` the token may be an access token too. One of these names no session, so that
+    without `all=true` it ends by itself within 15 minutes. The answer is the same whatever the
+    token. Send no Authorization: a token that has expired is refused here too.
     """
+    everywhere = form.all == "true"
+    user_id = await _find_user_id(form.token, request) if everywhere else None
+    await in_transaction(db, _revoke, form.token, caller_id, user_id, everywhere=everywhere)
+
+
+async def _find_user_id(token: str, request: Request) -> int | None:
+    """Return the id that an access token names, or None if it is not valid."""
+    try:
+        user_id: int = await request.app.state.tokens.caller_id(token)
+    except UnauthorizedError:
+        return None
+    return user_id
+
+
+def _revoke(
+    db: Session, token: str, caller_id: int | None, user_id: int | None, *, everywhere: bool
+) -> None:
     crud.find_caller(db, caller_id)
-    sessions.revoke(db, form.token, everywhere=form.all == "true")
+    if user_id is None:
+        sessions.revoke(db, token, everywhere=everywhere)
+    else:
+        sessions.end_sessions(db, user_id)
 
 
 @keys_router.get("/.well-known/jwks.json", response_model=PublicKeys)

@@ -34,7 +34,10 @@ _KEY = re.compile(f"{QUOTED}|{BARE}")
 def _text_of(sent: str) -> str:
     """Return the key without its quotes."""
     if not _KEY.fullmatch(sent):
-        message = "Input should be 1 to {limit} printable ASCII characters, quoted or not"
+        message = (
+            "Input should be 1 to {limit} printable ASCII characters without a quotation mark, "
+            "or a string in quotes (RFC 9651, section 3.3.3)"
+        )
         raise PydanticCustomError("idempotency_key", message, {"limit": KEY_LENGTH})
     return re.sub(r"\\(.)", r"\1", sent[1:-1]) if sent.startswith('"') else sent
 
@@ -42,7 +45,7 @@ def _text_of(sent: str) -> str:
 _SCHEMA = {
     "type": "string",
     "minLength": 1,
-    "maxLength": KEY_LENGTH,
+    "maxLength": 2 * KEY_LENGTH + 2,  # in quotes, each a quotation mark that is escaped
     "pattern": f"^({QUOTED}|{BARE})$",
 }
 IdempotencyKey = Annotated[
@@ -50,7 +53,8 @@ IdempotencyKey = Annotated[
     Header(
         alias=FIELD,
         description="When a request is sent again with the same key within 24 hours, it gets the "
-        "first answer again, and nothing more is created. The key may stand in quotes.",
+        "first answer again, and nothing more is created. The key may stand in quotes, "
+        "where a quotation mark or a backslash has a backslash before it.",
     ),
 ]
 

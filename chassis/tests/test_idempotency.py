@@ -1,6 +1,7 @@
 """Idempotency-Key: the first answer again, and nothing more is created."""
 
 import json
+import re
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -326,6 +327,10 @@ def test_the_document_has_the_field_with_its_limits(server: Server) -> None:
     [parameter] = operation["parameters"]
     assert (parameter["name"], parameter["in"]) == ("Idempotency-Key", "header")
     assert parameter["required"] is False
-    assert (parameter["schema"]["minLength"], parameter["schema"]["maxLength"]) == (1, 255)
+    assert (parameter["schema"]["minLength"], parameter["schema"]["maxLength"]) == (1, 512)
+    longest = '"%s"' % (r"\"" * 255)
+    assert re.fullmatch(parameter["schema"]["pattern"], longest)
+    assert not re.fullmatch(parameter["schema"]["pattern"], longest[:-1] + 'k"')
+    assert len(longest) == 512
     assert REPLAYED in operation["responses"]["201"]["headers"]
     assert json.dumps(document).count(REPLAYED) == 1

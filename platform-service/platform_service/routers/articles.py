@@ -57,7 +57,10 @@ def get_article(
     db: Db,
     request: ConditionalRequest,
 ) -> Article:
-    """Read one article; ETag names its version."""
+    """Read one article; ETag names its version, and the e-mail of its owner where it is shown.
+
+    A new e-mail changes the ETag of each article of a user: If-Match with the last one gives 412.
+    """
     article = crud.get_article(db, article_id, crud.find_caller(db, caller_id))
     hide_email(request, caller_id, article.owner)
     return request.show(article, article.owner_email)

@@ -76,7 +76,7 @@ def test_the_newest_come_first_and_the_links_keep_the_order(
 
 
 def test_posts_are_listed_by_author_newest_first(api: httpx.Client, ada: User) -> None:
-    draft, *others = [write_post(api, ada) for _ in range(4)]
+    draft, *others = [write_post(api, ada, published=False) for _ in range(4)]
     public = [  # in an order that is not that of their ids
         api.patch(f"/posts/{post['id']}", json={"published": True}, headers=ada.auth).json()
         for post in others[::-1]

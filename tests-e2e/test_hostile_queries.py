@@ -12,6 +12,7 @@ IDS = [
     *("0", "-1", "-0", "9223372036854775808", "18446744073709551616", "1.0", "1.", "1e0", "+1"),
     *("%2B1", "1_0", "0x1", "%201", "1%20", "1%0A", "%D9%A1", "%EF%BC%91", "%00", "1%00", "%FF"),
     *("%ED%A0%80", "NaN", "null", "true", "none", "undefined", "-", "1,2", "1;2", "[1]"),
+    *("%5C", "1%5C", "%7F", "1%0D%0A"),
     *("{1}", "*"),
     *("%F0%9F%92%A9", "'%20OR%201=1--", "%24%7B7*7%7D", "%25s", "%3Cscript%3E", CANARY),
     *("9" * 5000, "-" + "9" * 5000, "a" * 3000),
@@ -37,7 +38,7 @@ def test_an_invalid_id_is_refused(
     body = b"{}" if method == "PATCH" else b""
     headers = {**author.auth, "Content-Type": "application/json", "Content-Length": str(len(body))}
     target = path[: path.index("{")] + value
-    refused(wire.ask(method, target, list(headers.items()), body), 400, 404, 414, 422)
+    refused(wire.ask(method, target, list(headers.items()), body), 404, 422)
 
 
 @pytest.mark.parametrize("value", NO_NUMBERS, ids=short)

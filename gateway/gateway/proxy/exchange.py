@@ -15,7 +15,7 @@ from gateway.problems import RETRY_SOON, Problem
 from gateway.proxy import headers
 from gateway.proxy.answer import Answer
 from gateway.proxy.body import RequestBody
-from gateway.proxy.paths import is_unsafe
+from gateway.proxy.paths import check_path
 from gateway.proxy.timeline import Timeline
 from gateway.routes import HEALTH, MAX_BODY, Route
 from gateway.upstream.connection import BROKEN, DONE, Lost, MovedOn, UpstreamConnection
@@ -132,8 +132,7 @@ class Exchange:
         """Raise a Problem if the request is invalid or not allowed."""
         if self._fault.problem:
             raise self._fault.problem
-        if is_unsafe(self._path):
-            raise Problem(400, "The path has dot segments, backslashes or other unsafe parts.")
+        check_path(self._path)
         if self._method == "CONNECT" or (self._method == "TRACE" and self._route):
             raise Problem(405, "This method is not supported here.", ALLOW)
         if self._proxy.settings.rate_limit == "on" and self._path not in HEALTH:

@@ -3,21 +3,27 @@
 import re
 from urllib.parse import unquote_to_bytes
 
+from gateway.problems import Problem
+
 DECODINGS = 3  # nothing behind the gateway decodes a path more often
-# Control characters, backslashes, a dot or slash in overlong UTF-8, and dot segments.
-UNSAFE = re.compile(rb"[\x00-\x1f\x7f\\]|\xc0[\xae\xaf]|\xc1\x9c|/\.\.?(?![^/;])")
+# Dot segments, whichever slash is between them, and a dot or a slash in overlong UTF-8.
+DOT_SEGMENT = re.compile(rb"[/\\]\.\.?(?![^/\\;])|\xc0[\xae\xaf]|\xc1\x9c")
+# Some routers overlook a line feed at the end, or take a backslash for a slash.
+MISLEADING = re.compile(rb"[\x00-\x1f\x7f\\]")
 
 
-def is_unsafe(raw_path: bytes) -> bool:
-    """Return whether a path could mean another path to someone: RFC 3986, section 5.2.4.
+def check_path(raw_path: bytes) -> None:
+    """Raise a Problem if a path could mean another path to someone: RFC 3986, section 5.2.4.
 
-    Unsafe are dot segments in any encoding, however often encoded, backslashes, control
-    characters (some routers overlook a line feed at the end), and fragments.
+    Dot segments, however often encoded, and fragments are 400. Backslashes and control characters
+    are 404, since they may stand for an id, and what is no id is not found.
     """
     path = raw_path
     if b"%" in path:
         for _ in range(DECODINGS):
             path = unquote_to_bytes(path)
-        if unquote_to_bytes(path) != path:
-            return True
-    return b"#" in raw_path or UNSAFE.search(path) is not None
+    is_still_encoded = b"%" in path and unquote_to_bytes(path) != path
+    if is_still_encoded or b"#" in raw_path or DOT_SEGMENT.search(path):
+        raise Problem(400, "The path has dot segments or other unsafe parts.")
+    if MISLEADING.search(path):
+        raise Problem(404, "Nothing is at this path.")

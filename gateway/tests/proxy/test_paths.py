@@ -4,6 +4,7 @@ from urllib.parse import unquote_to_bytes
 
 import pytest
 
+from gateway.problems import Problem
 from gateway.proxy import paths
 
 SAFE = [
@@ -39,6 +40,13 @@ UNSAFE = [
     b"/posts/%c0%ae",
     b"/posts/%c0%afusers",
     b"/posts/%c1%9cusers",
+    b"/posts/1#x",
+    b"/posts\\..\\users",
+    b"/posts/..\\users",
+    b"/posts/..%5cusers",
+    b"/posts/.%5C%00",
+]
+NOWHERE = [
     b"/posts\\users",
     b"/posts/%5c",
     b"/posts/%255C",
@@ -47,18 +55,31 @@ UNSAFE = [
     b"/posts/%1f",
     b"/posts/%7F",
     b"/posts/1%250a",
-    b"/posts/1#x",
+    b"/posts/a\\.b",
+    b"/posts/1%0d%0aX:%20y",
 ]
+
+
+def refusal(path: bytes) -> int:
+    """Return the status of the answer to a path that is refused."""
+    with pytest.raises(Problem) as refused:
+        paths.check_path(path)
+    return refused.value.status
 
 
 @pytest.mark.parametrize("path", SAFE)
 def test_a_path_with_one_meaning_is_safe(path: bytes) -> None:
-    assert not paths.is_unsafe(path)
+    paths.check_path(path)
 
 
 @pytest.mark.parametrize("path", UNSAFE)
 def test_a_path_with_two_meanings_is_unsafe(path: bytes) -> None:
-    assert paths.is_unsafe(path)
+    assert refusal(path) == 400
+
+
+@pytest.mark.parametrize("path", NOWHERE)
+def test_a_path_that_misleads_leads_nowhere(path: bytes) -> None:
+    assert refusal(path) == 404
 
 
 def test_a_path_encoded_again_and_again_is_decoded_only_a_few_times(
@@ -71,5 +92,5 @@ def test_a_path_encoded_again_and_again_is_decoded_only_a_few_times(
         return unquote_to_bytes(path)
 
     monkeypatch.setattr(paths, "unquote_to_bytes", counting)
-    assert paths.is_unsafe(b"/posts/%" + b"25" * 4080)
+    assert refusal(b"/posts/%" + b"25" * 4080) == 400
     assert len(decoded) <= 4

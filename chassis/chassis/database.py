@@ -89,7 +89,7 @@ class Database:
         self.engine.dispose()  # a request waits less than this connection
 
     def migration(self) -> AbstractContextManager[Connection]:
-        """Return a transaction that waits for other migrations, longer than a request may."""
+        """Return a transaction that may wait and work for longer than one of a request."""
         return self.engine.execution_options(is_migration=True).begin()
 
     def check(self) -> dict[str, bool]:

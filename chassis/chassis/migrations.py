@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import time
 from collections.abc import Callable
 from contextlib import closing
 
@@ -19,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 ROWS = 5_000  # of one transaction, so that no request waits for long
 LOCK = 7_205_759  # any number, the same for every migration of a database
+FILL_LOCK = LOCK + 1
+FILL_WAIT = 0.2  # seconds
 
 
 class RefusedError(Exception):
@@ -42,7 +45,7 @@ def migrate(
             with database.migration() as connection:
                 is_ours = _upgrade(database, connection, metadata)
             if fill and is_ours:
-                fill(database)
+                _fill_alone(database, fill)
     except (RefusedError, DBAPIError) as error:
         reason = reason_of(error) if isinstance(error, DBAPIError) else error
         sys.exit(f"{part}: the database cannot be migrated: {reason}")
@@ -64,12 +67,29 @@ def _upgrade(database: Database, connection: Connection, metadata: MetaData) -> 
     return True
 
 
+def _fill_alone(database: Database, fill: Callable[[Database], None]) -> None:
+    """Fill what is new once no other job fills. On SQLite several may.
+
+    A job that waits has no transaction meanwhile. An index that is built concurrently waits for
+    the end of all others, so that the two jobs would wait for each other.
+    """
+    if database.engine.dialect.name == "sqlite":
+        fill(database)
+        return
+    while True:
+        with database.migration() as connection:
+            if connection.scalar(text(f"SELECT pg_try_advisory_xact_lock({FILL_LOCK})")):
+                fill(database)
+                return
+        time.sleep(FILL_WAIT)
+
+
 def fill(database: Database, key: InstrumentedAttribute[int], update: Update) -> None:
     """Run an UPDATE for so many rows at a time, each time in a transaction of its own."""
     with database.reader.connect() as connection:
         last = connection.scalar(select(func.max(key))) or 0
     for before in range(0, last, ROWS):
-        with database.engine.begin() as connection:
+        with database.migration() as connection:
             connection.execute(update.where(key.between(before + 1, before + ROWS)))
 
 
@@ -102,9 +122,6 @@ def run_alembic(make_database: Callable[[], Database], metadata: MetaData) -> No
 
 def _wait_for_turn(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":  # on SQLite, BEGIN IMMEDIATE has locked the file
-        # The limits on requests would end a migration too, or the wait for another one.
-        for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
-            connection.execute(text(f"SET LOCAL {limit} = 0"))
         connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
 
 

@@ -113,6 +113,8 @@ def make_postgresql_engine(
         event.listen(engine, "begin", _begin_snapshot)
         event.listen(engine, "commit", _end_snapshot)
         event.listen(engine, "rollback", _end_snapshot)
+    else:
+        event.listen(engine, "begin", _lift_limits)
     return engine
 
 
@@ -177,6 +179,13 @@ def _begin_snapshot(connection: Connection) -> None:
     # default of the whole session, which behind a pooler is another client's next.
     if connection.get_execution_options().get("snapshot"):
         connection.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+
+
+def _lift_limits(connection: Connection) -> None:
+    # The limits on requests would end a migration too, or the wait for another one.
+    if connection.get_execution_options().get("is_migration"):
+        for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
+            connection.exec_driver_sql(f"SET LOCAL {limit} = 0")
 
 
 def _end_snapshot(connection: Connection) -> None:

@@ -40,8 +40,7 @@ def fill_search(database: Database, table: str, *columns: str) -> None:
     if database.engine.dialect.name == "postgresql":
         _make_index(database, table, columns)
         if has_filled:
-            with database.engine.begin() as connection:
-                connection.execute(text("SET LOCAL statement_timeout = 0"))
+            with database.migration() as connection:
                 connection.execute(text(f"ANALYZE {table}"))  # the planner must know frequent words
 
 
@@ -50,14 +49,12 @@ def _make_index(database: Database, table: str, columns: tuple[str, ...]) -> Non
     name = f"ix_{table}_{NAME}"
     unlocked = database.engine.execution_options(isolation_level="AUTOCOMMIT")
     with unlocked.connect() as connection:
-        is_valid = connection.scalar(text(IS_VALID), {"name": name})
-        if is_valid:
-            return
         connection.execute(text("SET statement_timeout = 0"))
         try:
-            connection.execute(text(f"DROP INDEX CONCURRENTLY IF EXISTS {name}"))
-            index = _statements(connection, table, columns).index
-            connection.execute(text(f"CREATE INDEX CONCURRENTLY {index}"))
+            if not connection.scalar(text(IS_VALID), {"name": name}):
+                connection.execute(text(f"DROP INDEX CONCURRENTLY IF EXISTS {name}"))
+                index = _statements(connection, table, columns).index
+                connection.execute(text(f"CREATE INDEX CONCURRENTLY {index}"))
         finally:
             connection.execute(text("RESET statement_timeout"))
 

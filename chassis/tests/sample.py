@@ -214,6 +214,6 @@ if __name__ == "__main__":
 
     settings = load_settings(Settings, PART)
     if sys.argv[1:] == ["migrate"]:
-        migrate(PART, lambda: make_database(settings), Base.metadata)
+        migrate(PART, lambda: make_database(settings), Base.metadata, NOTE_SEARCH.fill)
     else:
         serve(create_app(settings), settings, PART)

@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -49,6 +50,32 @@ def test_many_migrations_at_once_all_succeed(
     ended = [finish(job) for job in jobs]
     assert [code for code, _, _ in ended] == [0] * AT_ONCE, ended
     assert empty.check() == {"database": True, "schema": True}
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+def test_two_migrations_do_not_wait_for_each_other_while_one_builds_an_index(
+    empty_url: URL, empty: Database, tmp_path: Path
+) -> None:
+    with empty.migration() as connection:
+        command.upgrade(empty.alembic_config(connection), "head")
+        connection.execute(text("DROP INDEX ix_notes_search_words"))
+    with empty.migration() as writer:  # for whose end the index waits
+        writer.execute(text("INSERT INTO notes (text) VALUES ('A note')"))
+        first = SAMPLE.start(tmp_path, "sample", "migrate", **settings_of(empty_url))
+        building = "SELECT count(*) FROM pg_locks WHERE locktype = 'virtualxid' AND NOT granted"
+        while not writer.scalar(text(building)):
+            time.sleep(0.01)
+            assert first.poll() is None
+        second = SAMPLE.start(tmp_path, "sample", "migrate", **settings_of(empty_url))
+        assert second.stdout
+        while "transactional DDL" not in second.stdout.readline():
+            assert second.poll() is None
+        writer.execute(text("SELECT pg_sleep(1)"))
+    ended = [finish(job) for job in (first, second)]
+    assert [code for code, _, _ in ended] == [0, 0], ended
+    is_valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:name)"
+    with empty.engine.begin() as connection:
+        assert connection.scalar(text(is_valid), {"name": "ix_notes_search_words"})
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)

@@ -116,6 +116,25 @@ def test_the_words_of_rows_that_are_there_already_are_filled_in(
         assert find("changed") == [notes[3]]
 
 
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+def test_the_fill_is_not_ended_by_the_limits_of_requests(
+    database: Database, write: Callable[[str], int], sql: Sql
+) -> None:
+    with database.engine.begin() as connection:
+        drop_search(connection, "notes", "text")
+    for number in range(10):
+        write(" ".join(str(word) for word in range(number, 17_000)))
+    with database.engine.begin() as connection:
+        create_search(connection, "notes", "text")
+        name = connection.scalar(text("SELECT current_database()"))
+    sql(f"ALTER ROLE CURRENT_ROLE IN DATABASE {name} SET statement_timeout = '50ms'")
+    database.engine.dispose()  # the connections that have the former limit
+    sample.NOTE_SEARCH.fill(database)
+    with database.migration() as connection:
+        missing = "SELECT count(*) FROM notes WHERE search_words IS NULL"
+        assert connection.scalar(text(missing)) == 0
+
+
 def test_the_fill_makes_the_schema_of_the_models(
     database: Database, write: Callable[[str], int]
 ) -> None:

@@ -25,7 +25,7 @@ def fill_email_keys(database: Database) -> None:
     """Set the keys that are missing in rows that release 1.1 wrote, or still writes."""
     last: int | None = 0
     while last is not None:
-        with database.engine.begin() as connection:
+        with database.migration() as connection:
             last = _fill_some(connection, last)
 
 

@@ -2,6 +2,8 @@
 
 A network from which somebody has signed in to the account counts for itself. All others also count
 together, so that guesses from many networks wait too, and a stranger's hinder no known network.
+Those with a token of the account are a group of their own, so that no stranger keeps its user from
+changing the password.
 An account is an e-mail. One that nobody has is counted likewise, so that nobody learns who has one.
 """
 
@@ -26,7 +28,9 @@ FIRST_WAIT = 1  # second
 LONGEST_WAIT = 15 * 60
 FORGOTTEN_AFTER = timedelta(hours=6)  # without a failure
 KNOWN_FOR = timedelta(days=90)
-STRANGERS = ""  # stands for all networks that are not known
+# Each stands for all networks that are not known. No network has such a name.
+STRANGERS = ""
+HOLDERS = "\0"  # of a token of the account
 
 # Built once, since to build a query costs as much as to run it.
 FOUND = select(
@@ -35,7 +39,7 @@ FOUND = select(
     SignInNetwork.failed_at,
     SignInNetwork.is_known,
     NOW.label("now"),
-).where(SignInNetwork.sha256.in_([bindparam("own"), bindparam("strangers")]))
+).where(SignInNetwork.sha256.in_([bindparam("own"), bindparam("together")]))
 IS_RECENT = SignInNetwork.failed_at > bindparam("forgotten")
 FAIL = (
     insert(SignInNetwork)
@@ -67,24 +71,24 @@ SUCCEED = (
 )
 
 
-def check_wait(db: Session, email: str, network: str) -> None:
+def check_wait(db: Session, email: str, network: str, others: str = STRANGERS) -> None:
     """Raise TooManyRequestsError while a password for this account would come too soon."""
-    own, strangers = _digest(email, network), _digest(email, STRANGERS)
-    rows = {row.sha256: row for row in db.execute(FOUND, {"own": own, "strangers": strangers})}
+    own, together = _digest(email, network), _digest(email, others)
+    rows = {row.sha256: row for row in db.execute(FOUND, {"own": own, "together": together})}
     seconds = _wait(rows.get(own), FREE_FAILURES)
     if own not in rows or not rows[own].is_known:
-        seconds = max(seconds, _wait(rows.get(strangers), FREE_FAILURES_OF_STRANGERS))
+        seconds = max(seconds, _wait(rows.get(together), FREE_FAILURES_OF_STRANGERS))
     if seconds > 0:
         detail = "There were too many wrong passwords; try again later."
         raise TooManyRequestsError(detail, ceil(seconds))
 
 
-def note_failure(db: Session, email: str, network: str) -> None:
+def note_failure(db: Session, email: str, network: str, others: str = STRANGERS) -> None:
     """Count a wrong password for this account."""
     now = datetime.now(UTC)  # Hours leave room for what the clocks of replicas differ by.
     times = {"forgotten": now - FORGOTTEN_AFTER, "expires_at": now + FORGOTTEN_AFTER}
     if not db.scalar(FAIL, {"sha256": _digest(email, network), **times}):
-        db.scalar(FAIL, {"sha256": _digest(email, STRANGERS), **times})
+        db.scalar(FAIL, {"sha256": _digest(email, others), **times})
     delete_expired(db, SignInNetwork, now)
 
 

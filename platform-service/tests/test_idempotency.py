@@ -10,6 +10,7 @@ from sqlalchemy import Row
 
 from chassis_testing.fixtures import Server, Sql
 from chassis_testing.problem import assert_problem, assert_refused
+from platform_service.passwords import verify_password
 
 REPLAYED = "Idempotent-Replayed"
 ARTICLE = {"title": "T", "content": "C"}
@@ -89,6 +90,21 @@ def test_guesses_of_a_password_by_a_key_have_to_wait(client: httpx.Client, sql: 
     sql("UPDATE sign_in_networks SET failures = 30 WHERE failures = 1")
     for password in ("another horse", PASSWORD):
         assert_problem(sign_up(client, password=password), 429)
+
+
+def test_many_guesses_by_a_key_at_once_are_no_way_around_the_wait(
+    client: httpx.Client, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert sign_up(client).status_code == 201
+    assert_refused(sign_up(client, password="wrong horse"), "header", "Idempotency-Key")
+
+    async def verify(password: str, hashed_password: str | None) -> bool:
+        matches = await verify_password(password, hashed_password)
+        sql("UPDATE sign_in_networks SET failures = 30 WHERE failures = 1")
+        return matches
+
+    monkeypatch.setattr("platform_service.routers.users.verify_password", verify)
+    assert_problem(sign_up(client), 429)
 
 
 def test_only_a_slow_hash_of_a_password_is_kept(client: httpx.Client, sql: Sql) -> None:

@@ -142,6 +142,31 @@ def test_strangers_count_together_and_hinder_nobody_where_they_have_signed_in(
     assert sign_in(client, ELSEWHERE, PASSWORD, bob.email).status_code == 200
 
 
+def rename(client: httpx.Client, user: User, network: str, current: str) -> httpx.Response:
+    """Try to change the e-mail of a user to what it is."""
+    headers = {**user.headers, "X-Forwarded-For": network}
+    body = {"current_password": current, "email": user.email}
+    return client.patch("/users/me", json=body, headers=headers)
+
+
+def test_strangers_hinder_nobody_who_is_signed_in_from_changing_a_password(
+    client: httpx.Client, ann: User
+) -> None:
+    for number in range(4):
+        fail(client, 1, f"203.0.113.{number}")
+    assert seconds_of(sign_in(client, ELSEWHERE, PASSWORD)) == 1
+    assert rename(client, ann, ELSEWHERE, PASSWORD).status_code == 200
+
+
+def test_whoever_has_a_token_has_to_wait_for_guesses_from_many_networks_too(
+    client: httpx.Client, ann: User
+) -> None:
+    for number in range(4):
+        assert_problem(rename(client, ann, f"203.0.113.{number}", "wrong"), 403)
+    assert seconds_of(rename(client, ann, "203.0.113.200", PASSWORD)) == 1
+    assert sign_in(client, ELSEWHERE, PASSWORD).status_code == 200
+
+
 def test_a_known_network_counts_for_itself(
     client: httpx.Client, ann: User, pass_time: PassTime
 ) -> None:

@@ -70,9 +70,16 @@ async def _verify_again(user: UserCreate, first: Replay, network: str, db: Sessi
     Only its hash was kept.
     """
     await in_transaction(db, throttle.check_wait, user.email, network)
-    if not await verify_password(user.password, first.secret):
-        await in_transaction(db, _count_attempt, user.email, network, matches=False)
+    matches = await verify_password(user.password, first.secret)
+    await in_transaction(db, _count_guess, user.email, network, matches=matches)
+    if not matches:
         raise sent_otherwise()
+
+
+def _count_guess(db: Session, email: str, network: str, *, matches: bool) -> None:
+    throttle.check_wait(db, email, network)  # others may have failed meanwhile
+    if not matches:
+        throttle.note_failure(db, email, network)
 
 
 @router.get("/", response_model=list[UserOut])
@@ -166,14 +173,17 @@ async def _verify(
 
 def _find_caller(db: Session, caller_id: int, network: str) -> User:
     caller = crud.get_caller(db, caller_id)
-    throttle.check_wait(db, caller.email, network)
+    throttle.check_wait(db, caller.email, network, throttle.HOLDERS)
     return caller
 
 
 def _count_attempt(db: Session, email: str, network: str, *, matches: bool) -> None:
-    throttle.check_wait(db, email, network)  # others may have failed meanwhile
-    note = throttle.note_success if matches else throttle.note_failure
-    note(db, email, network)
+    others = throttle.HOLDERS
+    throttle.check_wait(db, email, network, others)  # others may have failed meanwhile
+    if matches:
+        throttle.note_success(db, email, network)
+    else:
+        throttle.note_failure(db, email, network, others)
 
 
 @router.get("/{user_id}", response_model=UserOut, dependencies=[NO_QUERY])

@@ -8,7 +8,7 @@ from contextlib import closing
 
 from alembic import command, context
 from sqlalchemy import Connection, MetaData, Update, func, inspect, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import InstrumentedAttribute
 
 from chassis.database import Database, reason_of
@@ -22,6 +22,9 @@ ROWS = 5_000  # of one transaction, so that no request waits for long
 LOCK = 7_205_759  # any number, the same for every migration of a database
 FILL_LOCK = LOCK + 1
 FILL_WAIT = 0.2  # seconds
+TABLE_WAIT = "1s"  # for a table, since all requests for it wait behind the migration
+TABLE_PAUSE = 2.0  # seconds until it is tried again
+IN_THE_WAY = {"55P03", "40P01"}  # SQLSTATEs: no lock in time, and a deadlock
 
 
 class RefusedError(Exception):
@@ -42,13 +45,25 @@ def migrate(
     configure_logging(part)
     try:
         with closing(make_database()) as database:
-            with database.migration() as connection:
-                is_ours = _upgrade(database, connection, metadata)
+            is_ours = _upgrade_when_possible(database, metadata)
             if fill and is_ours:
                 _fill_alone(database, fill)
     except (RefusedError, DBAPIError) as error:
         reason = reason_of(error) if isinstance(error, DBAPIError) else error
         sys.exit(f"{part}: the database cannot be migrated: {reason}")
+
+
+def _upgrade_when_possible(database: Database, metadata: MetaData) -> bool:
+    """Upgrade the schema as `_upgrade` does, once no other transaction uses its tables for long."""
+    while True:
+        try:
+            with database.migration() as connection:
+                return _upgrade(database, connection, metadata)
+        except OperationalError as error:
+            if getattr(error.orig, "pgcode", None) not in IN_THE_WAY:
+                raise
+            logger.warning("the migration will be tried again: %s", reason_of(error))
+        time.sleep(TABLE_PAUSE)
 
 
 def _upgrade(database: Database, connection: Connection, metadata: MetaData) -> bool:
@@ -61,8 +76,11 @@ def _upgrade(database: Database, connection: Connection, metadata: MetaData) -> 
     if revision is None:
         _refuse_another_encoding(connection)
         _refuse_tables(connection, metadata)
+    on_postgresql = connection.dialect.name == "postgresql"
+    if on_postgresql:
+        connection.execute(text(f"SET LOCAL lock_timeout = '{TABLE_WAIT}'"))
     command.upgrade(database.alembic_config(connection), "head")
-    if connection.dialect.name == "postgresql":
+    if on_postgresql:
         limit_role(connection)
     return True
 

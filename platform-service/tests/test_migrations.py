@@ -2,6 +2,7 @@
 
 import logging
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,28 @@ def test_a_service_on_an_empty_database_is_ready_only_on_sqlite(
         assert httpx.get(f"{base_url}/livez", trust_env=False).status_code == 200
     on_sqlite = empty.engine.dialect.name == "sqlite"
     assert (ready, bool(schema.read(empty))) == ((200, True) if on_sqlite else (503, False))
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+def test_a_job_that_waits_for_a_table_keeps_no_request_waiting(
+    empty_url: URL, empty: Database
+) -> None:
+    with empty.migration() as connection:
+        command.upgrade(empty.alembic_config(connection), "3b9d0c61a7f4")
+    read = text("SELECT count(*) FROM articles")
+    with empty.migration() as dump, empty.migration() as request:
+        dump.execute(read)
+        variables = {"PLATFORM_DATABASE_URL": rendered(empty_url)}
+        job = PLATFORM.start(PLATFORM.folder, "platform_service.migrate", **variables)
+        waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'relation' AND NOT granted"
+        while not dump.scalar(text(waiting)):
+            time.sleep(0.01)
+            assert job.poll() is None
+        request.execute(text("SET LOCAL statement_timeout = '30s'"))
+        request.execute(read)
+    code, _, err = finish(job)
+    assert code == 0, err
+    assert empty.check()["schema"]
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ def make_sqlite_engine(url: URL, *, connections: int, read_only: bool) -> Engine
     """Return an engine whose transactions may write, or one that runs each statement alone."""
     engine = create_engine(
         url,
-        module=_newest_sqlite(),
+        module=newest_sqlite(),
         pool_size=connections,
         max_overflow=0,
         hide_parameters=True,
@@ -52,7 +52,7 @@ def find_damage(file: Path) -> str | None:
 
 
 @cache
-def _newest_sqlite() -> ModuleType:
+def newest_sqlite() -> ModuleType:
     """Return the newer one of Python's SQLite and pysqlite3's."""
     module: ModuleType = sqlite3
     try:

@@ -10,6 +10,7 @@ without it one is started.
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from sqlalchemy import URL, Engine, Row, event, make_url, text
 
 from chassis.database import Database
 from chassis.postgresql import limits_in
+from chassis.sqlite import newest_sqlite
 from chassis_testing import postgres
 from chassis_testing.running import serving
 from chassis_testing.service import Service
@@ -34,6 +36,16 @@ def only(engine: str) -> list[pytest.MarkDecorator]:
     """Return the `pytestmark` of a module whose tests need one engine."""
     chosen = pytest.mark.parametrize("engine", [engine], indirect=True)
     return [pytest.mark.usefixtures("engine"), chosen]
+
+
+def _refuse(_moment: datetime) -> str:
+    raise TypeError("the moment needs the type UtcDateTime: drivers write it in forms of their own")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def typed_moments() -> None:
+    """Makes SQLite's driver refuse a moment that has not the one form of all."""
+    newest_sqlite().register_adapter(datetime, _refuse)
 
 
 @pytest.fixture(scope="session", params=["postgresql", "sqlite"])

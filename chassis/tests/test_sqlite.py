@@ -41,18 +41,18 @@ def test_an_sqlite_that_can_corrupt_a_database_is_named_in_the_log(
 ) -> None:
     monkeypatch.setitem(sys.modules, "pysqlite3", None)  # as where there is no wheel of it
     monkeypatch.setattr(sqlite, "SAFE_SQLITE", (99,))
-    sqlite._newest_sqlite.cache_clear()
+    sqlite.newest_sqlite.cache_clear()
     url = URL.create("sqlite", database=f"{tmp_path}/x.db")
     make_sqlite_engine(url, connections=1, read_only=True).dispose()
     assert "corrupt a database" in caplog.text
-    sqlite._newest_sqlite.cache_clear()
+    sqlite.newest_sqlite.cache_clear()
 
 
 def test_a_safe_sqlite_is_named_nowhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(sqlite, "SAFE_SQLITE", (3,))
-    sqlite._newest_sqlite.cache_clear()
+    sqlite.newest_sqlite.cache_clear()
     url = URL.create("sqlite", database=f"{tmp_path}/x.db")
     make_sqlite_engine(url, connections=1, read_only=True).dispose()
     assert caplog.text == ""

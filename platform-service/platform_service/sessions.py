@@ -15,7 +15,7 @@ from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from chassis.expiry import delete_expired
-from chassis.models import NOW
+from chassis.models import NOW, UtcDateTime
 from platform_service.models import RefreshToken, User
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ FOUND = (
 USE = (
     update(RefreshToken)
     .where(RefreshToken.sha256 == bindparam("used"))
-    .values(used_at=func.coalesce(RefreshToken.used_at, bindparam("now")))
+    .values(used_at=func.coalesce(RefreshToken.used_at, bindparam("now", type_=UtcDateTime)))
     .returning(RefreshToken.used_at)
 )
 

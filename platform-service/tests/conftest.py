@@ -99,3 +99,11 @@ def write_article(client: httpx.Client) -> Callable[..., dict[str, Any]]:
         return article
 
     return write
+
+
+@pytest.fixture
+def token(client: httpx.Client, ann: User) -> str:
+    """The refresh token of Ann's first session."""
+    form = {"username": ann.email, "password": PASSWORD}
+    first: str = client.post("/auth/token", data=form).json()["refresh_token"]
+    return first

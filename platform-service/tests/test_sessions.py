@@ -7,51 +7,20 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
 
 import httpx
 import pytest
-from conftest import PASSWORD, User, delete
+from conftest import PASSWORD, User
+from refreshing import assert_ended, next_of, refresh, revoke, sign_in
 
-from chassis_testing.fixtures import Server, Sql, Statements
-from chassis_testing.hostile import FORM, JSON
-from chassis_testing.problem import CANARY, assert_problem, assert_refused
-from platform_service import keys, sessions
+from chassis_testing.fixtures import Sql, Statements
+from chassis_testing.hostile import FORM
+from chassis_testing.problem import CANARY, assert_problem
+from platform_service import sessions
 from platform_service.passwords import verify_password
 
 MONTH = 30 * 24 * 3600
 GRACE = 1000  # seconds in these tests, since a slow machine may take longer than ten
-NOT_VALID = "The refresh token is not valid, or not any more."
-
-
-def sign_in(client: httpx.Client, user: User) -> dict[str, Any]:
-    answer = client.post("/auth/token", data={"username": user.email, "password": PASSWORD})
-    assert answer.status_code == 200, answer.text
-    tokens: dict[str, Any] = answer.json()
-    return tokens
-
-
-def refresh(client: httpx.Client, token: str) -> httpx.Response:
-    form = {"grant_type": "refresh_token", "refresh_token": token}
-    return client.post("/auth/token", data=form)
-
-
-def next_of(client: httpx.Client, token: str) -> str:
-    """Return the token that follows."""
-    answer = refresh(client, token)
-    assert answer.status_code == 200, answer.text
-    following: str = answer.json()["refresh_token"]
-    return following
-
-
-def revoke(client: httpx.Client, token: str, **more: str) -> httpx.Response:
-    return client.post("/auth/revoke", data={"token": token, **more})
-
-
-def assert_ended(client: httpx.Client, *tokens: str) -> None:
-    for token in tokens:
-        problem = assert_problem(refresh(client, token), 400, "error")
-        assert (problem["error"], problem["detail"]) == ("invalid_grant", NOT_VALID)
 
 
 def at_once(*calls: Callable[[], httpx.Response]) -> list[httpx.Response]:
@@ -63,13 +32,6 @@ def at_once(*calls: Callable[[], httpx.Response]) -> list[httpx.Response]:
 def long_grace(monkeypatch: pytest.MonkeyPatch) -> None:
     assert timedelta(seconds=10) == sessions.GRACE
     monkeypatch.setattr(sessions, "GRACE", timedelta(seconds=GRACE))
-
-
-@pytest.fixture
-def token(client: httpx.Client, ann: User) -> str:
-    """The refresh token of Ann's first session."""
-    first: str = sign_in(client, ann)["refresh_token"]
-    return first
 
 
 @pytest.fixture
@@ -289,101 +251,6 @@ def test_a_password_that_changes_while_it_is_verified_begins_no_session(
     form = {"username": ann.email, "password": PASSWORD}
     assert_problem(client.post("/auth/token", data=form), 401, "error")
     assert sql("SELECT * FROM refresh_tokens") == []
-
-
-def test_revoking_ends_the_session_of_the_token_and_no_other(
-    client: httpx.Client, ann: User, bob: User, token: str
-) -> None:
-    others = [sign_in(client, user)["refresh_token"] for user in (ann, bob)]
-    second = next_of(client, token)
-    for _ in range(2):
-        answer = revoke(client, second, token_type_hint="refresh_token")
-        assert (answer.status_code, answer.content) == (200, b"")
-    assert_ended(client, token, second)
-    for other in others:
-        assert next_of(client, other)
-
-
-def test_revoking_all_ends_every_session_of_the_user(
-    client: httpx.Client, ann: User, bob: User, token: str
-) -> None:
-    own, other = (sign_in(client, user)["refresh_token"] for user in (ann, bob))
-    for _ in range(2):
-        assert revoke(client, token, all="true").status_code == 200
-    assert_ended(client, token, own)
-    assert next_of(client, other)
-
-
-def test_a_used_token_ends_its_session_too(client: httpx.Client, token: str) -> None:
-    second = next_of(client, token)
-    assert revoke(client, token).status_code == 200
-    assert_ended(client, second)
-
-
-def test_an_access_token_ends_every_session_of_its_user(
-    client: httpx.Client, ann: User, bob: User, token: str
-) -> None:
-    other = sign_in(client, bob)["refresh_token"]
-    own = sign_in(client, ann)
-    assert revoke(client, own["access_token"], all="true").status_code == 200
-    assert_ended(client, token, own["refresh_token"])
-    assert next_of(client, other)
-
-
-def test_revoking_what_names_no_session_changes_nothing(
-    client: httpx.Client, server: Server, ann: User, token: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    access_token = sign_in(client, ann)["access_token"]
-    monkeypatch.setattr(keys, "TOKEN_SECONDS", -60)
-    expired = server[0].state.keys.sign(ann.id)
-    for other in (expired, access_token + "x", "x", token + "x"):
-        assert revoke(client, other, all="true").status_code == 200
-    assert revoke(client, access_token, token_type_hint="access_token").status_code == 200
-    headers = {"Authorization": f"Bearer {access_token}"}
-    assert client.get("/users/me", headers=headers).status_code == 200
-    assert next_of(client, token)
-
-
-def test_an_access_token_of_nobody_any_more_is_revoked_as_any_other(
-    client: httpx.Client, ann: User
-) -> None:
-    access_token = sign_in(client, ann)["access_token"]
-    assert delete(client, ann).status_code == 204
-    assert revoke(client, access_token, all="true").status_code == 200
-
-
-@pytest.mark.parametrize(
-    ("content", "field"),
-    [
-        (b"all=true", "token"),
-        (b"token=&all=true", "token"),
-        (b"token=a&all=maybe", "all"),
-        (b"token=a&all=1", "all"),
-    ],
-)
-def test_a_wrong_form_of_a_revocation_is_refused(
-    client: httpx.Client, content: bytes, field: str
-) -> None:
-    answer = client.post("/auth/revoke", content=content, headers=FORM)
-    assert_refused(answer, "body", field, more=["error"])
-    assert answer.json()["error"] == "invalid_request"
-
-
-@pytest.mark.parametrize(
-    ("content", "headers", "status"),
-    [
-        (b"token=a&token=a", FORM, 400),
-        (b"token=%ff", FORM, 400),
-        (b'{"token": "a"}', JSON, 415),
-        (b"token=" + b"a" * 17_000, FORM, 413),
-    ],
-    ids=lambda value: str(value)[:20],
-)
-def test_a_revocation_that_cannot_be_read_is_refused(
-    client: httpx.Client, content: bytes, headers: dict[str, str], status: int
-) -> None:
-    answer = client.post("/auth/revoke", content=content, headers=headers)
-    assert assert_problem(answer, status, "error")["error"] == "invalid_request"
 
 
 def test_expired_tokens_go_away_as_others_come(

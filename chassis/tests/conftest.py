@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,11 @@ import pytest
 import sample
 from fastapi import APIRouter, FastAPI
 
+from chassis import tokens
 from chassis.app import make_app
+from chassis.errors import UnauthorizedError
+from chassis.tokens import PublishedTokens
+from chassis_testing.keys import AUDIENCE, ISSUER, KeyServer, publishing
 from chassis_testing.service import Service
 
 pytest_plugins = ["chassis_testing.fixtures"]
@@ -80,3 +84,30 @@ def answer_of(router: APIRouter, method: str, path: str, **options: Any) -> http
             return await client.request(method, path, **options)
 
     return asyncio.run(ask())
+
+
+@pytest.fixture
+def key_server() -> Iterator[KeyServer]:
+    with publishing() as running:
+        yield running
+
+
+@pytest.fixture
+def published(key_server: KeyServer) -> PublishedTokens:
+    return PublishedTokens(ISSUER, AUDIENCE, key_server.url)
+
+
+@pytest.fixture
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let two fetches follow each other at once."""
+    monkeypatch.setattr(tokens, "FETCH_INTERVAL", 0.0)
+
+
+Verify = Coroutine[Any, Any, int]
+
+
+async def refusal(verifying: Verify) -> str:
+    """Return the text of the error that refuses a token."""
+    with pytest.raises(UnauthorizedError) as error:
+        await verifying
+    return str(error.value)

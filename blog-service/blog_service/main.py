@@ -13,7 +13,7 @@ from chassis.app import make_app
 from chassis.settings import load_settings
 from chassis.tokens import tokens_of_callers
 
-TAGS = {"posts": "Short texts. Drafts are seen by their author alone, and by everyone without one."}
+TAGS = {"posts": "Short texts. A draft is seen by its author alone, or by everyone if it has none."}
 
 
 def create_app(settings: Settings) -> FastAPI:

@@ -13,12 +13,13 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from chassis.database import Database, reason_of
 from chassis.logs import configure_logging
-from chassis.postgresql import limit_role
+from chassis.postgresql import limit_role, version_of
 from chassis.search_schema import NAME
 
 logger = logging.getLogger(__name__)
 
 ROWS = 5_000  # of one transaction, so that no request waits for long
+OLDEST = 14  # PostgreSQL with idle_session_timeout, and functions with a body in plain SQL
 LOCK = 7_205_759  # any number, the same for every migration of a database
 FILL_LOCK = LOCK + 1
 FILL_WAIT = 0.2  # seconds
@@ -68,6 +69,7 @@ def _upgrade_when_possible(database: Database, metadata: MetaData) -> bool:
 
 def _upgrade(database: Database, connection: Connection, metadata: MetaData) -> bool:
     """Upgrade the schema; return False if it is that of a later release."""
+    _refuse_old_server(connection)
     _wait_for_turn(connection)
     revision = database.revision(connection)
     if database.is_ahead(revision):
@@ -109,6 +111,13 @@ def fill(database: Database, key: InstrumentedAttribute[int], update: Update) ->
     for before in range(0, last, ROWS):
         with database.migration() as connection:
             connection.execute(update.where(key.between(before + 1, before + ROWS)))
+
+
+def _refuse_old_server(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        version = version_of(connection)
+        if version < OLDEST:
+            raise RefusedError(f"its server is PostgreSQL {version} and must be {OLDEST} or later")
 
 
 def _refuse_another_encoding(connection: Connection) -> None:

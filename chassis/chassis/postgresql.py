@@ -192,3 +192,8 @@ def _end_snapshot(connection: Connection) -> None:
     # It has changed nothing, so that there is nothing to undo either.
     if connection.get_execution_options().get("snapshot") and not connection.invalidated:
         connection.exec_driver_sql("COMMIT")
+
+
+def version_of(connection: Connection) -> int:
+    """Return the major version of the server, such as 18."""
+    return int((connection.dialect.server_version_info or (0,))[0])

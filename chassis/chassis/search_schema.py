@@ -8,12 +8,23 @@ All of it is the table's own, so that a migration can change the rule for one ta
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chassis.words import ACCENTED, ACCENTS, FOLDS, FORMATS, SYMBOLS, characters
+from chassis.words import (
+    ACCENTED,
+    ACCENTS,
+    FOLDED,
+    FOLDS,
+    FORMATS,
+    SYMBOLS,
+    UNFOLDED,
+    characters,
+    symbols,
+)
 
 NAME = "search_words"
 FOLDS_AT_ONCE = 20  # the parser of SQLite before 3.46 has a small stack
 _SEPARATORS = "".join(characters(SYMBOLS))
 TOKENIZER = f"unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc' separators '{_SEPARATORS}'"
+WITH_CASEFOLD = 18  # PostgreSQL; an older one asks ICU, which every distribution builds in
 LONGEST = 500  # characters of a word that PostgreSQL keeps; a query has fewer
 
 
@@ -33,8 +44,8 @@ class Statements:
     fill: str
 
 
-def for_postgresql(table: str, columns: Sequence[str]) -> Statements:
-    """Return the statements for PostgreSQL 18 or newer.
+def for_postgresql(table: str, columns: Sequence[str], version: int) -> Statements:
+    """Return the statements for a version of PostgreSQL, 14 or later.
 
     A trigger sets the column. A generated column would rewrite the table, for minutes, under a
     lock that lets nobody read.
@@ -42,22 +53,27 @@ def for_postgresql(table: str, columns: Sequence[str]) -> Statements:
     keep, find = f"{table}_{NAME}", f"{table}_{NAME}_query"
     texts = ", ".join(columns)
     new_texts = ", ".join(f"NEW.{column}" for column in columns)
-    separators = _escaped(FORMATS + SYMBOLS)
+    if version >= WITH_CASEFOLD:
+        collation, separators = '"pg_c_utf8"', _escaped(FORMATS + SYMBOLS)
+        folded = f"casefold(texts COLLATE {collation})"
+    else:
+        collation, separators = '"und-x-icu"', _escaped(FORMATS + SYMBOLS + symbols())
+        folded = f"translate(lower(texts COLLATE {collation}), '{UNFOLDED}', '{FOLDED}')"
     create = [
         f"""CREATE FUNCTION {keep}(texts text) RETURNS tsvector
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN (
   SELECT coalesce(array_to_tsvector(array_agg(left(plain, {LONGEST}))), '')
   FROM string_to_table(regexp_replace(
-    replace(casefold(texts COLLATE "pg_c_utf8"), 'ß', 'ss') COLLATE "pg_c_utf8",
+    replace({folded}, 'ß', 'ss') COLLATE {collation},
     '[[:space:][:punct:][:cntrl:]{separators}]+', ' ', 'g'
   ), ' ') AS word, LATERAL (
     SELECT CASE
       WHEN octet_length(word) = length(word) THEN word
-      WHEN word !~ '[{_escaped(ACCENTED)}]' COLLATE "pg_c_utf8" THEN word
+      WHEN word !~ '[{_escaped(ACCENTED)}]' COLLATE {collation} THEN word
       ELSE lower(normalize(regexp_replace(
-        normalize(word, NFD), '[{_escaped(ACCENTS)}]+' COLLATE "pg_c_utf8", '', 'g'
-      ), NFC) COLLATE "pg_c_utf8")
+        normalize(word, NFD), '[{_escaped(ACCENTS)}]+' COLLATE {collation}, '', 'g'
+      ), NFC) COLLATE {collation})
     END
   ) AS folded (plain)
   WHERE plain <> ''

@@ -6,6 +6,7 @@ import time
 from sqlalchemy import Connection, bindparam, text
 
 from chassis.database import Database
+from chassis.postgresql import version_of
 from chassis.search_schema import NAME, Statements, for_postgresql, for_sqlite
 
 BATCH_SECONDS = 0.1  # of a transaction that fills, so that no request waits for long
@@ -89,5 +90,6 @@ def _fill_some(
 
 
 def _statements(connection: Connection, table: str, columns: tuple[str, ...]) -> Statements:
-    on_postgresql = connection.dialect.name == "postgresql"
-    return (for_postgresql if on_postgresql else for_sqlite)(table, columns)
+    if connection.dialect.name == "postgresql":
+        return for_postgresql(table, columns, version_of(connection))
+    return for_sqlite(table, columns)

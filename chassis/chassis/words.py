@@ -1,12 +1,15 @@
 """Words: one rule for both engines of how a text is split, and of which words are equal.
 
 A word is a run of letters, digits and marks. Letter case does not count (ß is ss), nor do the
-accents of Latin, Greek and Cyrillic letters. PostgreSQL does all that with functions of its own.
-SQLite's FTS5 does most; `FOLDS` and `SYMBOLS` are what it lacks.
+accents of Latin, Greek and Cyrillic letters. PostgreSQL does all that with functions of its own;
+before 18 they leave letters `UNFOLDED`, and take no symbol for punctuation. SQLite's FTS5 does
+most; `FOLDS` and `SYMBOLS` are what it lacks.
 """
 
 import re
+import sys
 import unicodedata
+from functools import cache
 
 # Classes of characters, as they stand in the brackets of a regular expression.
 ACCENTS = "\u0300-\u0304\u0306-\u030c\u030f\u0311\u031b\u0323-\u0328\u032d\u032e\u0330\u0331"
@@ -22,6 +25,9 @@ FORMATS = (
     "\u206a-\u206f\u20dd-\u20e0\u20e2-\u20e4\u24b6-\u24e9\ua670-\ua672\ufeff\ufff9-\ufffb\ufffe"
     "\uffff\U000110bd\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f"
 )
+# Letters that are equal to others in any letter case, and the others in the same order.
+UNFOLDED = "\u00b5\u017f\u0345\u03c2\u03d0\u03d1\u03d5\u03d6\u03f0\u03f1\u03f5\u1e9b\u1fbe"
+FOLDED = "\u03bcs\u03b9\u03c3\u03b2\u03b8\u03c6\u03c0\u03ba\u03c1\u03b5\u1e61\u03b9"
 
 
 def characters(ranges: str) -> list[str]:
@@ -30,6 +36,14 @@ def characters(ranges: str) -> list[str]:
     for first, last in re.findall("(.)(?:-(.))?", ranges, re.DOTALL):
         found += map(chr, range(ord(first), ord(last or first) + 1))
     return found
+
+
+@cache
+def symbols() -> str:
+    """Return the class of every symbol."""
+    categories = "".join(unicodedata.category(chr(code))[0] for code in range(sys.maxunicode + 1))
+    runs = re.finditer("S+", categories)
+    return "".join(f"{chr(run.start())}-{chr(run.end() - 1)}" for run in runs)
 
 
 def _without_accents(letter: str, marks: frozenset[str]) -> str:

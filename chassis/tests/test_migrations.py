@@ -5,6 +5,7 @@ import re
 import subprocess
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -154,6 +155,21 @@ def test_a_migration_of_a_database_in_another_encoding_is_one_sentence(
     ended = migrate(tmp_path, postgresql.set(database="inkwell_latin"))
     assert_one_sentence(ended, "its encoding is LATIN1 and must be UTF8")
     postgres.administer(postgresql, "DROP DATABASE inkwell_latin")
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+def test_a_migration_on_a_server_that_is_too_old_is_one_sentence(
+    empty_url: URL, database_url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrations, "OLDEST", 1000)
+    monkeypatch.setattr(migrations, "configure_logging", lambda _part: None)
+    words = r"its server is PostgreSQL \d\d and must be 1000 or later$"
+    for url in (empty_url, database_url):
+        settings = sample.Settings(database_url=rendered(url))
+        with pytest.raises(SystemExit, match=words):
+            migrations.migrate(
+                "sample", partial(sample.make_database, settings), sample.Base.metadata
+            )
 
 
 def test_the_schema_of_a_later_release_is_left_as_it_is(

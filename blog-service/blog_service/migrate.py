@@ -5,32 +5,21 @@ It also keeps a reserve of disk space beside the file.
 
 from pathlib import Path
 
-from sqlalchemy import make_url, update
+from sqlalchemy import make_url
 
 import chassis.signals  # noqa: F401 - first, for the time of the other imports
 from blog_service.config import PART, Settings
 from blog_service.database import make_database
 from blog_service.models import POST_SEARCH, Base, Post
 from chassis.database import Database
-from chassis.migrations import fill, migrate
+from chassis.migrations import fill_published_at, migrate
 from chassis.reserve import keep_reserve
 from chassis.settings import load_settings
 
 
-def fill_times(database: Database) -> None:
-    """Set when posts were published that a release before 1.3 wrote, or still writes."""
-    missing = update(Post).where(Post.published, Post.published_at.is_(None))
-    times = {
-        Post.published_at: Post.created_at,
-        Post.version: Post.version + 1,
-        Post.changed_at: Post.changed_at,  # nobody has changed it
-    }
-    fill(database, Post.id, missing.values(times))
-
-
 def fill_columns(database: Database) -> None:
     """Fill what the newest release has added."""
-    fill_times(database)
+    fill_published_at(database, Post, Post.published)
     POST_SEARCH.fill(database)
 
 

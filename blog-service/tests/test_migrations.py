@@ -9,7 +9,7 @@ import pytest
 from conftest import BLOG
 from sqlalchemy import URL
 
-from blog_service.migrate import fill_times
+from blog_service.migrate import fill_columns
 from blog_service.models import Base
 from chassis.database import Database
 from chassis_testing import schema
@@ -65,7 +65,7 @@ def test_the_job_sets_when_something_was_published_by_a_release_that_did_not_say
         write_post(published=published)
     sql("UPDATE posts SET published_at = NULL, version = 3")
     for _ in range(2):
-        fill_times(database)
+        fill_columns(database)
     rows = sql(
         "SELECT published_at = created_at AS is_set, version, changed_at FROM posts ORDER BY id"
     )

@@ -5,9 +5,10 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
+from typing import Any
 
 from alembic import command, context
-from sqlalchemy import Connection, MetaData, Update, func, inspect, select, text
+from sqlalchemy import Connection, MetaData, Update, func, inspect, select, text, update
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -111,6 +112,19 @@ def fill(database: Database, key: InstrumentedAttribute[int], update: Update) ->
     for before in range(0, last, ROWS):
         with database.migration() as connection:
             connection.execute(update.where(key.between(before + 1, before + ROWS)))
+
+
+def fill_published_at(
+    database: Database, model: Any, published: InstrumentedAttribute[bool]
+) -> None:
+    """Set when rows were published that a release without this column wrote, or still writes."""
+    times = {
+        model.published_at: model.created_at,
+        model.version: model.version + 1,
+        model.changed_at: model.changed_at,  # nobody has changed it
+    }
+    missing = update(model).where(published, model.published_at.is_(None))
+    fill(database, model.id, missing.values(times))
 
 
 def _refuse_old_server(connection: Connection) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, case, select, update
 from sqlalchemy.exc import DataError, IntegrityError
 
 from chassis.database import Database
-from chassis.migrations import fill, migrate
+from chassis.migrations import fill_published_at, migrate
 from chassis.settings import load_settings
 from platform_service.config import PART, Settings
 from platform_service.database import make_database
@@ -56,21 +56,10 @@ def _set(connection: Connection, keys: dict[int, str]) -> bool:
     return True
 
 
-def fill_times(database: Database) -> None:
-    """Set when articles were published that a release before 1.3 wrote, or still writes."""
-    missing = update(Article).where(Article.is_published, Article.published_at.is_(None))
-    times = {
-        Article.published_at: Article.created_at,
-        Article.version: Article.version + 1,
-        Article.changed_at: Article.changed_at,  # nobody has changed it
-    }
-    fill(database, Article.id, missing.values(times))
-
-
 def fill_columns(database: Database) -> None:
     """Fill what the newest releases have added."""
     fill_email_keys(database)
-    fill_times(database)
+    fill_published_at(database, Article, Article.is_published)
     ARTICLE_SEARCH.fill(database)
 
 

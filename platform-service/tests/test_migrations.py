@@ -21,7 +21,7 @@ from chassis_testing.later import code_before_newest_migration, expand
 from chassis_testing.running import find_url, finish, serving
 from chassis_testing.service import rendered
 from platform_service.emails import email_key
-from platform_service.migrate import fill_email_keys, fill_times
+from platform_service.migrate import fill_columns, fill_email_keys
 from platform_service.models import Base
 
 # SQLite cannot show such an index to Alembic; the comparison of the two schemas below does.
@@ -246,7 +246,7 @@ def test_the_job_sets_when_something_was_published_by_a_release_that_did_not_say
         write_article(ann, is_published=is_published)
     sql("UPDATE articles SET published_at = NULL, version = 3")
     for _ in range(2):
-        fill_times(database)
+        fill_columns(database)
     rows = sql(
         "SELECT published_at = created_at AS is_set, version, changed_at FROM articles ORDER BY id"
     )

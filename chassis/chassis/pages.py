@@ -13,7 +13,7 @@ from chassis.schemas import Input, NoNul, Number, OptionalParameter, RowId
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
-BY_TIME = "-published_at"
+LAST_PUBLISHED_FIRST = "-published_at"
 POSITION = Struct(">qq")  # microseconds since EPOCH, and an id
 
 
@@ -104,7 +104,7 @@ class TextPage(AnyPage):
 
     @model_validator(mode="after")
     def _begins_as_its_order_does(self) -> "TextPage":
-        by_id = self.sort != BY_TIME
+        by_id = self.sort != LAST_PUBLISHED_FIRST
         if (self.cursor if by_id else self.after) is not None:
             message = "sort=-published_at goes with cursor, the other orders with after"
             raise PydanticCustomError("page", message)
@@ -119,6 +119,6 @@ class TextPage(AnyPage):
 
     def behind(self, row: dict[str, Any]) -> dict[str, str]:
         """Return the parameter of the page that begins behind the row."""
-        if self.sort != BY_TIME:
+        if self.sort != LAST_PUBLISHED_FIRST:
             return super().behind(row)
         return {"cursor": encode_cursor(row["published_at"], row["id"])}

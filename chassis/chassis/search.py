@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from chassis.database import Database
-from chassis.pages import BY_TIME, TextPage
+from chassis.pages import LAST_PUBLISHED_FIRST, TextPage
 from chassis.pagination import Parts, Selected, narrowed
 from chassis.search_schema import NAME
 from chassis.search_upkeep import create_search, fill_search
@@ -56,7 +56,7 @@ class Search:
             f"{table.name}_{NAME}",
             MetaData(),
             Column("rowid", Integer),
-            Column(f"{table.name}_{NAME}", Text),
+            Column(f"{table.name}_{NAME}", Text),  # MATCH asks the table by its name
         )
         self._rowid = fts.c.rowid
         matches = fts.c[fts.name].bool_op("MATCH")(words)
@@ -91,7 +91,7 @@ class Search:
         values = {**values, "searched_words": " ".join(f'"{word}"' for word in words)}
         if not words:
             return Selected((), values)
-        if page.sort != BY_TIME and not is_narrow:
+        if page.sort != LAST_PUBLISHED_FIRST and not is_narrow:
             return Selected(narrowed((_any(parts),), self._in_order), values, self._rowid)
         has_few = db.scalars(self._probe, values).one() <= FEW
         return Selected(narrowed(parts, self._few if has_few else self._many), values)

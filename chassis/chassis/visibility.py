@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam
 
-from chassis.pages import BY_TIME
+from chassis.pages import LAST_PUBLISHED_FIRST
 from chassis.pagination import Parts
 
 OWNER, CALLER = "owner_id", "caller_id"  # the parameters of the conditions
@@ -45,9 +45,9 @@ class Visibility:
         """
         parts = []
         if published is not False:
-            by_filter = self._dated if sort == BY_TIME else self._published
+            by_filter = self._dated if sort == LAST_PUBLISHED_FIRST else self._published
             parts.append(by_filter[owner_id is not None])
-        if published is not True and sort != BY_TIME:
+        if published is not True and sort != LAST_PUBLISHED_FIRST:
             if owner_id is None and self._nobodys is not None:
                 parts.append(self._nobodys)
             if caller_id is not None and owner_id in {None, caller_id}:

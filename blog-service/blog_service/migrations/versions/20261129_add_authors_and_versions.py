@@ -17,7 +17,7 @@ down_revision: str | None = "670e80bf95da"
 branch_labels: None = None
 depends_on: None = None
 
-BY_TIME = [["published_at", "id"], ["author_id", "published_at", "id"]]
+INDEXED = [["published_at", "id"], ["author_id", "published_at", "id"]]
 
 
 def upgrade() -> None:
@@ -30,7 +30,7 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_posts_author_id_published_id"), "posts", ["author_id", "published", "id"]
     )
-    for columns in BY_TIME:
+    for columns in INDEXED:
         op.create_index(
             op.f(f"ix_posts_{'_'.join(columns)}"),
             "posts",
@@ -61,7 +61,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("idempotency_keys")
     drop_search(op.get_bind(), "posts", "title", "body")
-    for columns in BY_TIME:
+    for columns in INDEXED:
         op.drop_index(op.f(f"ix_posts_{'_'.join(columns)}"), table_name="posts")
     op.drop_index(op.f("ix_posts_author_id_published_id"), table_name="posts")
     for column in ("author_id", "published_at", "changed_at", "version"):

@@ -18,7 +18,7 @@ branch_labels: None = None
 depends_on: None = None
 
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-BY_TIME = [["published_at", "id"], ["owner_id", "published_at", "id"]]
+INDEXED = [["published_at", "id"], ["owner_id", "published_at", "id"]]
 
 
 def upgrade() -> None:
@@ -27,7 +27,7 @@ def upgrade() -> None:
     )
     op.add_column("articles", sa.Column("changed_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("articles", sa.Column("published_at", sa.DateTime(timezone=True), nullable=True))
-    for columns in BY_TIME:
+    for columns in INDEXED:
         op.create_index(
             op.f(f"ix_articles_{'_'.join(columns)}"),
             "articles",
@@ -87,7 +87,7 @@ def downgrade() -> None:
     op.drop_table("idempotency_keys")
     op.drop_table("sign_in_networks")
     op.drop_table("refresh_tokens")
-    for columns in BY_TIME:
+    for columns in INDEXED:
         op.drop_index(op.f(f"ix_articles_{'_'.join(columns)}"), table_name="articles")
     for column in ("published_at", "changed_at", "version"):
         op.drop_column("articles", column)

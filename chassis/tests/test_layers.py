@@ -151,3 +151,10 @@ def test_each_rule_finds_a_breach(rule: Rule, source: str) -> None:
 )
 def test_no_rule_goes_too_far(rule: Rule, source: str) -> None:
     assert rule(source) == []
+
+
+def test_the_readme_of_the_chassis_names_each_module() -> None:
+    readme = (ROOT / "chassis" / "README.md").read_text()
+    named = re.findall(r"`(\w+\.py)`", readme.partition("\n| ")[2])
+    there = {file.name for file in PACKAGES["chassis"].glob("*.py")} - {"__init__.py"}
+    assert sorted(named) == sorted(there)

@@ -15,6 +15,7 @@ from chassis.database import Database
 from chassis_testing import schema
 from chassis_testing.changes import assert_changed
 from chassis_testing.fixtures import Sql
+from chassis_testing.generating import assert_generated_revision_runs
 from chassis_testing.later import expand
 from chassis_testing.running import finish
 from chassis_testing.service import rendered
@@ -37,6 +38,12 @@ def test_a_job_migrates_and_alembic_by_hand_finds_no_drift(empty_url: URL) -> No
     assert Path(str(empty_url.database)).with_name("reserve").exists()
     code, out, err = finish(BLOG.start(BLOG.folder, "alembic", "check", PYTHONPATH="", **variables))
     assert (code, "No new upgrade operations detected" in out) == (0, True), err
+
+
+def test_a_generated_revision_of_an_empty_database_runs_as_it_comes(
+    empty_url: URL, tmp_path: Path
+) -> None:
+    assert_generated_revision_runs(BLOG, empty_url, tmp_path)
 
 
 def test_this_code_works_on_the_schema_of_a_later_release(

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
-from typing import Any
+from typing import Any, Literal
 
 from alembic import command, context
 from sqlalchemy import Connection, MetaData, Update, func, inspect, select, text, update
@@ -14,6 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from chassis.database import Database, reason_of
 from chassis.logs import configure_logging
+from chassis.models import UtcDateTime
 from chassis.postgresql import limit_role, version_of
 from chassis.search_schema import NAME
 
@@ -170,11 +171,21 @@ def _is_of_models(name: str | None, *_rest: object) -> bool:
     return NAME not in (name or "")  # the models name only what `chassis.search` makes it from
 
 
+def _render(kind: str, item: object, _context: object) -> str | Literal[False]:
+    """Return how a generated revision names a type, or False for Alembic's own way.
+
+    A migration is frozen, so that it names what the type is in the database.
+    """
+    is_moment = kind == "type" and isinstance(item, UtcDateTime)
+    return "sa.DateTime(timezone=True)" if is_moment else False
+
+
 def _run(connection: Connection, metadata: MetaData) -> None:
     context.configure(
         connection=connection,
         target_metadata=metadata,
         include_name=_is_of_models,
+        render_item=_render,
         transactional_ddl=True,  # SQLite's is too, where the driver leaves BEGIN to the engine
     )
     with context.begin_transaction():

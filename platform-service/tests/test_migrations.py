@@ -17,6 +17,7 @@ from chassis.database import Database
 from chassis_testing import schema
 from chassis_testing.changes import assert_changed
 from chassis_testing.fixtures import Sql
+from chassis_testing.generating import assert_generated_revision_runs
 from chassis_testing.later import code_before_newest_migration, expand
 from chassis_testing.running import find_url, finish, serving
 from chassis_testing.service import rendered
@@ -51,6 +52,13 @@ def test_a_job_migrates_and_alembic_by_hand_finds_no_drift(empty_url: URL) -> No
         PLATFORM.start(PLATFORM.folder, "alembic", "check", PYTHONPATH="", **variables)
     )
     assert (code, "No new upgrade operations detected" in out) == (0, True), err
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+def test_a_generated_revision_of_an_empty_database_runs_as_it_comes(
+    empty_url: URL, tmp_path: Path
+) -> None:
+    assert_generated_revision_runs(PLATFORM, empty_url, tmp_path)
 
 
 def test_a_service_on_an_empty_database_is_ready_only_on_sqlite(

@@ -27,6 +27,10 @@ from chassis_testing import postgres
 from chassis_testing.running import serving
 from chassis_testing.service import Service
 
+# Their failed assertions say what differs, as those of a test do.
+CHECKING = ("chassis_testing.changes", "chassis_testing.problem", "chassis_testing.schema")
+pytest.register_assert_rewrite(*CHECKING)
+
 Sql = Callable[[str], Sequence[Row[Any]]]
 Statements = list[tuple[str, Any]]
 Server = tuple[FastAPI, httpx.Client]

@@ -41,6 +41,14 @@ def test_the_models_and_the_migrations_make_the_same_schema(
     schema.assert_equal(empty, Base.metadata, database)
 
 
+def test_a_comparison_of_schemas_names_what_is_missing(
+    empty: Database, database: Database, sql: Sql
+) -> None:
+    sql("DROP INDEX ix_notes_published_id")
+    with pytest.raises(AssertionError, match="ix_notes_published_id"):
+        schema.assert_equal(empty, Base.metadata, database)
+
+
 def test_many_migrations_at_once_all_succeed(
     empty_url: URL, empty: Database, tmp_path: Path
 ) -> None:

@@ -33,7 +33,11 @@ def folder(api: httpx.Client, tmp_path: Path) -> Path:
 
 
 def run_in(folder: Path, *command: str) -> str:
-    variables = {"PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(folder)}
+    variables = {
+        "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(folder),
+        "NODE_USE_SYSTEM_CA": "1",  # a company's proxy may sign all answers
+    }
     return run(list(command), {**os.environ, **variables}, folder=folder)
 
 

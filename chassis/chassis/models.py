@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.hybrid import hybrid_property
-from sqlalchemy.orm import Mapped, declared_attr, mapped_column
+from sqlalchemy.orm import Mapped, declared_attr, mapped_column, validates
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 # Every constraint has a predictable name, so that a migration can change it.
@@ -82,3 +82,21 @@ class Versioned:
     @classmethod
     def _updated_at(cls) -> sa.ColumnElement[datetime]:
         return sa.func.coalesce(cls.changed_at, cls.created_at)
+
+
+class Publishable:
+    """The column that says when a row was published first, and what sets it.
+
+    The model itself has a column `published` or `is_published`.
+    """
+
+    # So marked, what the expression below sets comes back with an INSERT too.
+    published_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, server_default=sa.FetchedValue()
+    )
+
+    @validates("published", "is_published")
+    def _set_published_at(self, _field: str, is_published: bool) -> bool:
+        if is_published and self.published_at is None:
+            self.published_at = sa.func.now()
+        return is_published

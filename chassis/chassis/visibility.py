@@ -1,8 +1,13 @@
-"""Visibility: a list shows all that is published, and of the drafts the caller's own."""
+"""Visibility: a list shows all that is published, and of the drafts the caller's own.
+
+Each of its conditions has the order of an index. The indexes by time are partial ones. The first
+half of their condition, IS NOT false, says the same as IS true, for which SQLite without statistics
+would choose another index, and sort.
+"""
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam
+from sqlalchemy import ColumnElement, Index, bindparam
 
 from chassis.pages import LAST_PUBLISHED_FIRST
 from chassis.pagination import Parts
@@ -10,15 +15,23 @@ from chassis.pagination import Parts
 OWNER, CALLER = "owner_id", "caller_id"  # the parameters of the conditions
 
 
-class Visibility:
-    """The conditions of the lists of a table whose rows are published by their owners.
+def _dated(published: Any, published_at: Any) -> ColumnElement[bool]:
+    """Return the condition of the lists by time, and of their indexes."""
+    dated: ColumnElement[bool] = published.is_not(False) & published_at.is_not(None)
+    return dated
 
-    Each has the order of an index: published ones by (published, id), or by (owner, published,
-    id) as drafts are; by time those of partial indexes by (published_at, id) and (owner,
-    published_at, id), with the condition `published IS NOT false AND published_at IS NOT NULL`.
-    The first half of it says the same as `IS true`. For that, SQLite without statistics would
-    choose another index, and sort.
-    """
+
+def index_lists(published: Any, published_at: Any, owner: Any, key: Any) -> None:
+    """Add the indexes of the lists to the table that has these columns."""
+    dated = _dated(published, published_at)
+    Index(None, published, key)
+    Index(None, owner, published, key)  # drafts too
+    Index(None, published_at, key, sqlite_where=dated, postgresql_where=dated)
+    Index(None, owner, published_at, key, sqlite_where=dated, postgresql_where=dated)
+
+
+class Visibility:
+    """The conditions of the lists of a table whose rows are published by their owners."""
 
     def __init__(
         self,
@@ -30,7 +43,7 @@ class Visibility:
     ) -> None:
         of_owner = owner == bindparam(OWNER)
         draft = published.is_(False)
-        dated = published.is_not(False) & published_at.is_not(None)
+        dated = _dated(published, published_at)
         self._published = {False: published.is_(True), True: published.is_(True) & of_owner}
         self._dated = {False: dated, True: dated & of_owner}
         self._own = draft & (owner == bindparam(CALLER))

@@ -23,7 +23,7 @@ from chassis.database import Database, MakeEngine
 from chassis.errors import NotFoundError
 from chassis.idempotency import idempotent
 from chassis.migrations import migrate
-from chassis.models import NAMING_CONVENTION, UtcDateTime, Versioned
+from chassis.models import NAMING_CONVENTION, Publishable, Versioned
 from chassis.pages import TextPage
 from chassis.pagination import Row, count_rows, fetch_page, link_next_page
 from chassis.postgresql import make_postgresql_engine, parse_url
@@ -36,7 +36,7 @@ from chassis.server import serve
 from chassis.settings import CallerSettings, load_settings
 from chassis.sqlite import make_sqlite_engine
 from chassis.tokens import tokens_of_callers
-from chassis.visibility import Visibility
+from chassis.visibility import Visibility, index_lists
 
 PART = "sample"
 READERS = 2
@@ -52,27 +52,20 @@ class Base(DeclarativeBase):
     metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
 
 
-class Note(Versioned, Base):
+class Note(Versioned, Publishable, Base):
     __tablename__ = "notes"
     __table_args__ = (
         sa.CheckConstraint(f"length(text) BETWEEN 1 AND {TEXT_LENGTH}", name="text_length"),
-        sa.Index(None, "published", "id"),
-        sa.Index(None, "owner_id", "published", "id"),
         {"sqlite_autoincrement": True},
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     text: Mapped[str] = mapped_column(sa.Text)
     published: Mapped[bool] = mapped_column(server_default=sa.false())
-    published_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     owner_id: Mapped[int | None]
 
 
-LISTED = Note.published.is_not(False) & Note.published_at.is_not(None)
-BY_TIME = Note.published_at, Note.id
-sa.Index(None, *BY_TIME, sqlite_where=LISTED, postgresql_where=LISTED)
-sa.Index(None, Note.owner_id, *BY_TIME, sqlite_where=LISTED, postgresql_where=LISTED)
-
+index_lists(Note.published, Note.published_at, Note.owner_id, Note.id)
 
 NOTE_SEARCH = Search(Note, "text")
 

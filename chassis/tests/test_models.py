@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+from sample import Note
 from sqlalchemy import func, select
 from sqlalchemy.dialects import sqlite
 
@@ -77,3 +78,16 @@ def test_each_change_is_counted_and_has_its_time(
     for nothing in ({}, {"text": "Second"}):
         assert client.patch(path, json=nothing).json() == changed
     assert version() == 2
+
+
+def test_a_row_has_the_time_at_which_it_was_published_first(database: Database) -> None:
+    note = Note(text="A note", published=False)
+    times: list[datetime | None] = []
+    for published in (False, True, False, True):
+        with database.writers.begin() as db:
+            db.add(note)
+            note.published = published
+        times.append(note.published_at)
+    assert times == [None, times[1], times[1], times[1]]
+    assert times[1]
+    assert note.updated_at > times[1]

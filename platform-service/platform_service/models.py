@@ -6,8 +6,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, validates
 
 from chassis import first_answers
-from chassis.models import NAMING_CONVENTION, UtcDateTime, Versioned
+from chassis.models import NAMING_CONVENTION, Publishable, UtcDateTime, Versioned
 from chassis.search import Search
+from chassis.visibility import index_lists
 from platform_service.emails import email_key
 
 EMAIL_LENGTH = 254
@@ -55,7 +56,7 @@ sa.Index("uq_users_email_key", User.email_key, unique=True)
 sa.Index("uq_users_email_lower", sa.func.lower(User.email), unique=True)
 
 
-class Article(Versioned, Base):
+class Article(Versioned, Publishable, Base):
     """An article: a draft that only its owner sees, until it is published."""
 
     __tablename__ = "articles"
@@ -64,9 +65,7 @@ class Article(Versioned, Base):
         sa.CheckConstraint(
             f"length(content) BETWEEN 1 AND {CONTENT_LENGTH}", name="content_length"
         ),
-        sa.Index(None, "is_published", "id"),
         sa.Index(None, "owner_id", "id"),
-        sa.Index(None, "owner_id", "is_published", "id"),
         {"sqlite_autoincrement": True},
     )
 
@@ -75,19 +74,9 @@ class Article(Versioned, Base):
     content: Mapped[str] = mapped_column(sa.Text)
     is_published: Mapped[bool] = mapped_column(server_default=sa.false())
     owner_id: Mapped[int] = mapped_column(sa.ForeignKey(User.id, ondelete="RESTRICT"))
-    # So marked, what the expression below sets comes back with the INSERT.
-    published_at: Mapped[datetime | None] = mapped_column(
-        UtcDateTime, server_default=sa.FetchedValue()
-    )
 
     # A query names what it loads. An owner that no query has loaded is an error, not a SELECT.
     owner: Mapped[User] = relationship(lazy="raise")
-
-    @validates("is_published")
-    def _set_published_at(self, _field: str, is_published: bool) -> bool:
-        if is_published and self.published_at is None:
-            self.published_at = sa.func.now()
-        return is_published
 
     @property
     def owner_email(self) -> str | None:
@@ -95,11 +84,7 @@ class Article(Versioned, Base):
         return self.owner.email
 
 
-# For lists by time, which have the same condition (see chassis.visibility).
-LISTED = Article.is_published.is_not(False) & Article.published_at.is_not(None)
-BY_TIME = Article.published_at, Article.id
-sa.Index(None, *BY_TIME, sqlite_where=LISTED, postgresql_where=LISTED)
-sa.Index(None, Article.owner_id, *BY_TIME, sqlite_where=LISTED, postgresql_where=LISTED)
+index_lists(Article.is_published, Article.published_at, Article.owner_id, Article.id)
 
 ARTICLE_SEARCH = Search(Article, "title", "content")
 

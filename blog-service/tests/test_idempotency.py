@@ -1,12 +1,10 @@
 """Idempotency-Key: without callers, all keys are of one caller; with them, each has their own."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
-import pytest
 
-from chassis_testing.fixtures import Server, Sql
+from chassis_testing.fixtures import Sql
 from chassis_testing.keys import SigningKey
 from chassis_testing.problem import assert_problem, assert_refused
 
@@ -33,15 +31,6 @@ def test_fifty_posts_at_once_are_one(client: httpx.Client, sql: Sql) -> None:
         assert_same(list(pool.map(lambda _: write(client), range(50))))
     assert len(sql("SELECT id FROM posts")) == 1
     assert_refused(write(client, "Another"), "header", "Idempotency-Key")
-
-
-@pytest.fixture
-def key(server: Server) -> Iterator[SigningKey]:
-    """A key whose tokens the service takes."""
-    key, state = SigningKey(), server[0].state
-    state.tokens = key.tokens
-    yield key
-    state.tokens = None
 
 
 def test_each_caller_has_keys_of_their_own(client: httpx.Client, sql: Sql, key: SigningKey) -> None:

@@ -24,6 +24,7 @@ from chassis.database import Database
 from chassis.postgresql import limits_in
 from chassis.sqlite import newest_sqlite
 from chassis_testing import postgres
+from chassis_testing.keys import SigningKey
 from chassis_testing.running import serving
 from chassis_testing.service import Service
 
@@ -153,6 +154,27 @@ def client(server: Server, database: Database) -> httpx.Client:
     """A client of the server, on the database of this test."""
     assert database
     return server[1]
+
+
+@pytest.fixture
+def key(server: Server) -> Iterator[SigningKey]:
+    """The key of the tokens that the service takes in this test, instead of its own or of none."""
+    key, state = SigningKey(), server[0].state
+    before, state.tokens = state.tokens, key.tokens
+    yield key
+    state.tokens = before
+
+
+@pytest.fixture
+def ann(key: SigningKey) -> dict[str, str]:
+    """The header fields of a caller, whose id is 1."""
+    return key.bearer(1)
+
+
+@pytest.fixture
+def bob(key: SigningKey) -> dict[str, str]:
+    """Those of another one, whose id is 2."""
+    return key.bearer(2)
 
 
 @pytest.fixture

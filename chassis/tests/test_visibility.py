@@ -1,6 +1,5 @@
 """Visibility: each list has, in its order, what its caller may see and asked for, each row once."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any, NamedTuple
@@ -8,11 +7,10 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from chassis_testing.fixtures import Server, Sql, Statements
+from chassis_testing.fixtures import Sql, Statements
 from chassis_testing.keys import SigningKey
 
 ANN, BOB = 7, 8
-KEY = SigningKey()
 SORTS = ["id", "-id", "-published_at"]
 FILTERS = [None, True, False]
 OWNERS = [None, ANN, BOB, 9]
@@ -24,13 +22,6 @@ class Note(NamedTuple):
     published: bool
     published_at: str | None
     owner_id: int | None
-
-
-@pytest.fixture(autouse=True)
-def known_callers(server: Server) -> Iterator[None]:
-    server[0].state.tokens = KEY.tokens
-    yield
-    server[0].state.tokens = None
 
 
 @pytest.fixture
@@ -77,9 +68,9 @@ def query(limit: int, sort: str, published: bool | None, owner: int | None) -> d
 @pytest.mark.parametrize("caller", CALLERS)
 @pytest.mark.parametrize("sort", SORTS)
 def test_the_links_lead_through_what_is_seen_once_and_in_order(
-    client: httpx.Client, notes: list[Note], sort: str, caller: int | None
+    client: httpx.Client, key: SigningKey, notes: list[Note], sort: str, caller: int | None
 ) -> None:
-    headers = KEY.bearer(caller) if caller else {}
+    headers = key.bearer(caller) if caller else {}
     for published, owner, limit in product(FILTERS, OWNERS, (5, 100)):
         wanted = expected(notes, sort, published, owner, caller)
         page = client.get("/notes/", params=query(limit, sort, published, owner), headers=headers)
@@ -97,10 +88,10 @@ def test_the_links_lead_through_what_is_seen_once_and_in_order(
 @pytest.mark.parametrize("caller", CALLERS)
 @pytest.mark.parametrize("sort", SORTS)
 def test_skip_leaves_out_the_first_of_what_is_seen(
-    client: httpx.Client, notes: list[Note], sort: str, caller: int | None
+    client: httpx.Client, key: SigningKey, notes: list[Note], sort: str, caller: int | None
 ) -> None:
     wanted = expected(notes, sort, None, None, caller)
-    headers = KEY.bearer(caller) if caller else {}
+    headers = key.bearer(caller) if caller else {}
     for skip in (1, 5, len(wanted) - 1, len(wanted), 10**6):
         found = client.get(f"/notes/?sort={sort}&skip={skip}&limit=4", headers=headers)
         assert [note["id"] for note in found.json()] == wanted[skip : skip + 4]

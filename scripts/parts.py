@@ -10,7 +10,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 # Each part is a folder with its import package. The chassis is copied into the others' images.
 CHASSIS = "chassis"
-SERVICES = {"blog-service": "blog_service", "platform-service": "platform_service"}
+FOLDERS = sorted(file.parent.name for file in ROOT.glob("*-service/pyproject.toml"))
+SERVICES = {folder: folder.replace("-", "_") for folder in FOLDERS}
 IMAGES = {**SERVICES, "gateway": "gateway"}
 PACKAGES = {CHASSIS: "chassis", **IMAGES}
 

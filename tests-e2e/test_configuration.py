@@ -7,16 +7,16 @@ from pathlib import Path
 
 import httpx
 import pytest
-from support.deployment import ROOT, Containers
+from support.deployment import PARTS, ROOT, SERVICES, Containers
 
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
 EXAMPLE = (ROOT / ".env.example").read_text()
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
+MAKEFILE = (ROOT / "Makefile").read_text()
 ROUTES_FILE = (ROOT / "gateway" / "gateway" / "routes.toml").read_text()
 ROUTES = tomllib.loads(ROUTES_FILE)
 [TABLE] = re.findall(r"^<!-- variables -->\n+((?:\|.*\n)+)", CONFIGURATION, re.MULTILINE)
 ROWS = [[cell.strip() for cell in row.split("|")[1:-1]] for row in TABLE.splitlines()[2:]]
-MODULES = ("gateway.config", "blog_service.config", "platform_service.config")
 
 
 def names(cell: str) -> list[str]:
@@ -28,19 +28,29 @@ def is_handed_on(name: str) -> bool:
     return bool(re.search(rf"^ +{name}:$|\$\{{{name}\b", COMPOSE, re.MULTILINE))
 
 
-def settings_of_the_parts() -> set[str]:
+def settings_of_the_parts(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     read = set()
-    for module in MODULES:
-        settings = import_module(module).Settings
+    for part in PARTS:
+        monkeypatch.syspath_prepend(ROOT / part)
+        settings = import_module(f"{part.replace('-', '_')}.config").Settings
         prefix = settings.model_config["env_prefix"]
         read |= {f"{prefix}{field}".upper() for field in settings.model_fields}
     urls = {f"GATEWAY_{name}_URL".upper().replace("-", "_") for name in ROUTES["upstreams"]}
     return read | urls
 
 
-def test_the_table_lists_every_variable_of_a_part() -> None:
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_service_is_in_compose_and_make_up_migrates_and_updates_it(service: str) -> None:
+    job = service.replace("-service", "-migrate")
+    [up] = re.findall(r"^up:.*\n((?:\t.*\n)+)", MAKEFILE, re.MULTILINE)
+    for name in (service, job):
+        assert f"\n  {name}:\n" in COMPOSE
+        assert re.search(rf" {name}\b", up)
+
+
+def test_the_table_lists_every_variable_of_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
     listed = [name for row in ROWS for name in names(row[0])]
-    assert sorted(listed) == sorted(settings_of_the_parts() | {"INKWELL_DATA"})
+    assert sorted(listed) == sorted(settings_of_the_parts(monkeypatch) | {"INKWELL_DATA"})
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: str(row[0]))

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 from support.api import User, client, everything, word, write_post
-from support.deployment import Containers, eventually
+from support.deployment import PARTS, Containers, eventually
 
 
 class Writer:
@@ -60,7 +60,7 @@ class Writer:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("service", ["blog-service", "platform-service", "gateway"])
+@pytest.mark.parametrize("service", PARTS)
 def test_a_restart_under_fifty_writers_loses_no_acknowledged_write(
     containers: Containers, api: httpx.Client, author: User, service: str
 ) -> None:

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+FOLDERS = sorted(file.parent for file in ROOT.glob("*-service/pyproject.toml"))
+SERVICES = [folder.name.replace("-", "_") for folder in FOLDERS]
 PACKAGES = {
     "chassis": ROOT / "chassis" / "chassis",
-    "blog_service": ROOT / "blog-service" / "blog_service",
-    "platform_service": ROOT / "platform-service" / "platform_service",
+    **{name: folder / name for name, folder in zip(SERVICES, FOLDERS, strict=True)},
     "gateway": ROOT / "gateway" / "gateway",
 }
-SERVICES = ["blog_service", "platform_service"]
 RESOURCES = {"post", "posts", "user", "users", "article", "articles"}
 PARAMETER_OF_LIBPQ = "tcp_user_timeout"
 HTTP_LIBRARIES = {"fastapi", "starlette", "http", "httpx", "uvicorn"}

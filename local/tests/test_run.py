@@ -1,6 +1,7 @@
 """`make run` as its user sees it: it starts, names what is wrong, and leaves no process behind."""
 
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -11,6 +12,10 @@ from pathlib import Path
 
 import pytest
 from processes import RUN, Stack, alive, descendants, eventually
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = [file.parent.name for file in ROOT.glob("*-service/pyproject.toml")]
+SERVICES = {folder.replace("-", "_") for folder in FOLDERS}
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
 
@@ -33,15 +38,15 @@ def test_ctrl_c_stops_the_gateway_then_the_services_then_the_database(
     assert stack.await_end() == 0, stack.output
     gateway, *services, database = [name for name in ended if name != "worker"]
     assert (gateway, database) == ("gateway", "database")
-    assert set(services) == {"blog_service", "platform_service"}
+    assert set(services) == SERVICES
     kept_alive.close()
 
 
 def part(command_line: str) -> str:
     """Return a part's package, or `database` for the server, or `worker` for its workers."""
-    packages = ("gateway", "blog_service", "platform_service")
-    server = "database" if "postgres -D" in command_line else "worker"
-    return next((name for name in packages if f"-m {name}" in command_line), server)
+    if module := re.search(r" -m (\w+)", command_line):
+        return module[1]
+    return "database" if "postgres -D" in command_line else "worker"
 
 
 def test_after_sigkill_no_process_is_left_and_it_starts_again(

@@ -17,7 +17,8 @@ import pytest
 from chassis_testing.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("gateway", "blog-service", "platform-service")
+SERVICES = sorted(file.parent.name for file in ROOT.glob("*-service/pyproject.toml"))
+PARTS = ("gateway", *SERVICES)
 LONG_RUNNING = (*PARTS, "platform-db")
 
 PATIENCE = 60.0  # seconds until a test gives up: plenty even on a slow machine

@@ -10,7 +10,7 @@ PROBLEM = {"type", "title", "status", "detail", "instance", "request_id"}
 # RFC 9110 renamed some titles; Python's table follows with 3.13.
 RENAMED = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
 INSIDE = re.compile(
-    rb"(blog-service|platform-service|platform-db):\d|//(blog|platform)-|platform-db"
+    rb"\w-(service|db):\d|//\w+-(service|db)|platform-db"
     rb"|Traceback|sqlalchemy|psycopg2|sqlite3\.|SELECT |INSERT |httpx\.|aiohttp|asyncio\."
 )
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")

@@ -99,7 +99,7 @@ class TextPage(AnyPage):
         description="From a Link: the page begins there, in the order by time. It excludes skip.",
     )
     q: OptionalParameter[Annotated[str, Field(min_length=1, max_length=200), NoNul]] = Field(
-        default=None, description="Words that title or text hold, in any letter case"
+        default=None, description="Words that the texts of each result hold, in any letter case"
     )
 
     @model_validator(mode="after")

@@ -48,9 +48,14 @@ def test_every_service_is_in_compose_and_make_up_migrates_and_updates_it(service
         assert re.search(rf" {name}\b", up)
 
 
-def test_the_table_lists_every_variable_of_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_table_lists_every_variable_of_a_part_and_of_compose(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     listed = [name for row in ROWS for name in names(row[0])]
-    assert sorted(listed) == sorted(settings_of_the_parts(monkeypatch) | {"INKWELL_DATA"})
+    of_compose = set(re.findall(r"\$\{(\w+)", COMPOSE))
+    assert sorted(listed) == sorted(
+        settings_of_the_parts(monkeypatch) | of_compose | {"INKWELL_DATA"}
+    )
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: str(row[0]))

@@ -27,7 +27,7 @@ ALGORITHM = "EdDSA"  # RFC 8037
 CLOCK_SECONDS = 10  # by which the clocks of services may differ
 VERIFIED_TOKENS = 10_000  # that are remembered, since a signature takes 100 µs
 KEYS_MAX_AGE = 300.0  # seconds until published keys are fetched again in the background
-FETCH_INTERVAL = 2.0  # seconds after a fetch in which an unknown key id causes no other one
+FETCH_INTERVAL = 1.0  # seconds between two fetches, whatever key ids the tokens name
 FETCH_SECONDS = 3.0
 MAX_KEY_SET = 64 * 1024  # bytes
 ROW_ID = TypeAdapter[int](RowId)
@@ -91,9 +91,9 @@ class PublishedTokens(Tokens):
     """Verifies tokens with the keys that are published at a URL (RFC 7517, section 5).
 
     The keys are fetched for the first token, in the background once they are old, and for a token
-    that names an unknown key. All requests share one fetch. For FETCH_INTERVAL after it an unknown
-    key is refused at once: made-up key ids flood no publisher, and hold no place in a queue. A
-    fetch that fails changes nothing.
+    that names an unknown key. All requests share one fetch, and two fetches have an interval
+    between them: made-up key ids flood no publisher, and no token of a new key is refused. A fetch
+    that fails changes nothing.
     """
 
     def __init__(self, issuer: str, audience: str, url: str) -> None:
@@ -109,14 +109,12 @@ class PublishedTokens(Tokens):
         Raises:
             HTTPException: no key was ever fetched, so that no token can be verified.
         """
-        age = time.monotonic() - self._fetched_at
-        if age >= KEYS_MAX_AGE:
+        if time.monotonic() - self._fetched_at >= KEYS_MAX_AGE:
             self._start_refresh()
         try:
             return self._caller_id(token)
         except UnknownKeyError:
-            if age >= FETCH_INTERVAL:
-                await asyncio.shield(self._start_refresh())  # others may wait for it too
+            await asyncio.shield(self._start_refresh())  # others may wait for it too
             if not self._keys:
                 detail = "Tokens cannot be verified at the moment."
                 raise HTTPException(503, detail, RETRY_SOON) from None
@@ -128,6 +126,7 @@ class PublishedTokens(Tokens):
         return self._refresh
 
     async def _fetch(self) -> None:
+        await asyncio.sleep(self._fetched_at + FETCH_INTERVAL - time.monotonic())
         try:
             async with asyncio.timeout(FETCH_SECONDS):
                 self._take(_public_keys(await self._get()))

@@ -74,20 +74,18 @@ def refused_at_once(verifying: Verify) -> None:
         verifying.send(None)
 
 
-def test_after_a_fetch_an_unknown_key_is_refused_without_another_one(
-    key_server: KeyServer, published: PublishedTokens, monkeypatch: pytest.MonkeyPatch
+def test_a_new_key_right_after_a_fetch_waits_for_the_next_one(
+    key_server: KeyServer, published: PublishedTokens
 ) -> None:
-    monkeypatch.setattr(tokens, "FETCH_INTERVAL", 600.0)
-
     async def story() -> None:
-        good = key_server.keys[0]
-        await published.caller_id(good.token())
-        for number in range(30):
-            refused_at_once(published.caller_id(SigningKey(f"kid-{number}").token()))
-        assert await published.caller_id(good.token(sub="2")) == 2
-        monkeypatch.setattr(tokens, "FETCH_INTERVAL", 0.0)
+        await published.caller_id(key_server.keys[0].token())
+        fetched_at = published._fetched_at
         key_server.keys.append(SigningKey("second"))
-        assert await published.caller_id(key_server.keys[1].token()) == 1
+        made_up = [SigningKey(f"kid-{number}").token() for number in range(30)]
+        waiting = [asyncio.create_task(published.caller_id(token)) for token in made_up]
+        assert await published.caller_id(key_server.keys[1].token(sub="2")) == 2
+        await asyncio.gather(*waiting, return_exceptions=True)
+        assert published._fetched_at - fetched_at >= tokens.FETCH_INTERVAL
 
     asyncio.run(story())
     assert key_server.fetches == 2

@@ -29,7 +29,7 @@ Columns = dict[str, ColumnElement[Any]]  # by name
 
 
 class Selected(NamedTuple):
-    """What a list selects.
+    """The rows that a list selects.
 
     A row is in it if it meets the condition of one of the parts; it may not meet two. They are
     built once for all requests, with parameters, to which the values belong. `key` has the ids in

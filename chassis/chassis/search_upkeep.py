@@ -1,4 +1,4 @@
-"""What makes, removes and fills the search of a table, in migrations and beside them."""
+"""Making, removing and filling the search of a table, in migrations and beside them."""
 # ruff: noqa: S608 - the names of tables and columns stand in the code
 
 import time

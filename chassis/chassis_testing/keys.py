@@ -51,7 +51,7 @@ class SigningKey:
 
     @property
     def tokens(self) -> Tokens:
-        """What a service with this key verifies tokens with."""
+        """The object by which a service with this key verifies tokens."""
         return Tokens(ISSUER, AUDIENCE, {self.kid: self.private.public_key()})
 
     def token(self, header: dict[str, Any] | None = None, **claims: Any) -> str:

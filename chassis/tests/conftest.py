@@ -99,7 +99,7 @@ def published(key_server: KeyServer) -> PublishedTokens:
 
 @pytest.fixture
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let two fetches follow each other at once."""
+    """Makes two fetches follow each other at once."""
     monkeypatch.setattr(tokens, "FETCH_INTERVAL", 0.0)
 
 

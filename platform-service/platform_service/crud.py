@@ -108,7 +108,7 @@ def find_user(db: Session, email: str) -> User | None:
 
 
 def set_active(db: Session, email: str, *, is_active: bool) -> User:
-    """Let the user with this e-mail sign in, or not any more. Raise NotFoundError for nobody's."""
+    """Set whether the user with this e-mail may sign in. Raise NotFoundError for nobody's."""
     found = find_user(db, email)
     user = found and db.get(User, found.id, with_for_update=True)
     if user is None:

@@ -1,4 +1,4 @@
-"""What the tests of sessions do as clients."""
+"""Steps that the tests of sessions take as clients."""
 
 from typing import Any
 

@@ -195,7 +195,7 @@ class Upstream:
         self._note_usable()
 
     def _note_usable(self) -> None:
-        """Let requests wait while no replica is usable, and go on as soon as one is."""
+        """Make requests wait while no replica is usable, and go on as soon as one is."""
         if any(it.standing is not OUT for it in self._replicas):
             self._usable.set()
         else:

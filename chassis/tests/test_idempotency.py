@@ -2,55 +2,23 @@
 
 import json
 import re
-import signal
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from threading import Event
-from typing import Any
 
 import httpx
 import pytest
 import sample
 import sqlalchemy as sa
-from conftest import SAMPLE
 from fastapi import APIRouter, Response
-from sqlalchemy import URL, event, text
+from sending import NOTE, REPLAYED, assert_first, assert_replayed, count, write
 
-from chassis import first_answers, transactions
-from chassis.database import Database
+from chassis import first_answers
 from chassis.errors import ConflictError
 from chassis.idempotency import idempotent
 from chassis.routes import Route
 from chassis_testing.fixtures import Server, Sql, Statements
-from chassis_testing.hanging import connections_at_work
 from chassis_testing.problem import assert_problem, assert_refused
-from chassis_testing.running import SECONDS, await_url
-from chassis_testing.service import rendered
-from chassis_testing.waiting import until
 
-NOTE = {"text": "x"}
-REPLAYED = "Idempotent-Replayed"
-CLAIM = text(
-    "INSERT INTO idempotency_keys (caller_id, route, key, fingerprint, expires_at)"
-    " VALUES (0, 'POST /notes/', 'k', 'x', '3000-01-01')"
-)
-# It is killed when its first transaction is committed, before the answer leaves.
-MORTAL = """
-import chassis.signals
-import os, signal
-import sample
-from chassis.server import serve
-from chassis.settings import load_settings
-from sqlalchemy import event
-from sqlalchemy.orm import Session
-
-if __name__ == "__main__":
-    event.listen(Session, "after_commit", lambda _: os.kill(os.getpid(), signal.SIGKILL))
-    settings = load_settings(sample.Settings, "sample")
-    serve(sample.create_app(settings), settings, "sample")
-"""
 router = APIRouter(route_class=Route)
 
 
@@ -76,32 +44,6 @@ def more_routes(client: httpx.Client, server: Server) -> Iterator[httpx.Client]:
     app.include_router(router)
     yield client
     app.router.routes[:] = kept
-
-
-def write(
-    client: httpx.Client, key: str = "k", path: str = "/notes/", **fields: Any
-) -> httpx.Response:
-    return client.post(path, json={**NOTE, **fields}, headers={"Idempotency-Key": key})
-
-
-def assert_first(answer: httpx.Response) -> httpx.Response:
-    assert answer.status_code == 201, answer.text
-    assert REPLAYED not in answer.headers
-    return answer
-
-
-def assert_replayed(answer: httpx.Response, first: httpx.Response) -> None:
-    """Check that this is the first answer but for what is of each request."""
-    own = {"date", "x-request-id", REPLAYED.lower()}
-    assert answer.headers[REPLAYED] == "true"
-    assert (answer.status_code, answer.content) == (first.status_code, first.content)
-    kept = [(name, value) for name, value in answer.headers.items() if name not in own]
-    assert kept == [(name, value) for name, value in first.headers.items() if name not in own]
-
-
-def count(sql: Sql, table: str = "notes") -> int:
-    number: int = sql(f"SELECT count(*) FROM {table}")[0][0]
-    return number
 
 
 def test_the_same_request_has_the_first_answer_again(client: httpx.Client, sql: Sql) -> None:
@@ -200,84 +142,6 @@ def test_an_error_is_not_kept(more_routes: httpx.Client, sql: Sql) -> None:
     first = assert_first(write(more_routes, path="/only"))
     assert_replayed(write(more_routes, path="/only"), first)
     assert count(sql) == 1
-
-
-def test_fifty_requests_at_once_create_one(client: httpx.Client, sql: Sql) -> None:
-    with ThreadPoolExecutor(50) as pool:
-        answers = list(pool.map(lambda _: write(client), range(50)))
-    assert {(answer.status_code, answer.content) for answer in answers} == {
-        (201, answers[0].content)
-    }
-    assert sum(REPLAYED not in answer.headers for answer in answers) == 1
-    assert count(sql) == 1
-
-
-def test_a_request_goes_on_itself_when_the_first_is_rolled_back(
-    client: httpx.Client, database: Database, sql: Sql
-) -> None:
-    with ThreadPoolExecutor(1) as pool, database.engine.connect() as first:
-        first.execute(CLAIM)
-        waiting = pool.submit(write, client)
-        until(lambda: connections_at_work(database) == 2, "the wait for the first")
-        first.rollback()
-        assert_replayed(write(client), assert_first(waiting.result()))
-    assert count(sql) == 1
-
-
-def test_a_first_request_that_hangs_is_waited_for_no_longer_than_any_other(
-    client: httpx.Client, database: Database, sql: Sql, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with database.engine.connect() as first, monkeypatch.context() as impatient:
-        impatient.setattr(transactions, "SILENCE", 0.2)
-        first.execute(CLAIM)
-        assert_problem(write(client), 503)
-        first.rollback()
-    until(lambda: connections_at_work(database) == 0, "the end of the wait")
-    assert count(sql) == 0
-    assert_first(write(client))
-
-
-def test_an_answer_in_doubt_becomes_certain_by_sending_the_request_again(
-    client: httpx.Client, database: Database, sql: Sql, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ended = Event()
-
-    def wait(_connection: object) -> None:
-        ended.wait()
-
-    event.listen(database.engine, "commit", wait)
-    try:
-        with monkeypatch.context() as impatient:
-            impatient.setattr(transactions, "SILENCE", 0.2)
-            assert_problem(write(client), 504)
-    finally:
-        ended.set()
-        until(lambda: connections_at_work(database) == 0, "the end of the commit")
-        event.remove(database.engine, "commit", wait)
-    answer = write(client)
-    assert (answer.status_code, answer.headers[REPLAYED]) == (201, "true")
-    assert count(sql) == 1
-
-
-def test_a_service_that_is_killed_after_the_commit_gives_the_answer_when_it_is_back(
-    database_url: URL, tmp_path: Path
-) -> None:
-    (tmp_path / "mortal.py").write_text(MORTAL)
-    variables = {"SAMPLE_DATABASE_URL": rendered(database_url)}
-    with SAMPLE.start(tmp_path, "mortal", **variables) as process:
-        with (
-            httpx.Client(base_url=await_url(process), trust_env=False) as client,
-            pytest.raises(httpx.HTTPError),
-        ):
-            write(client)
-        assert process.wait(SECONDS) == -signal.SIGKILL
-    with (
-        SAMPLE.process(tmp_path, **variables) as (_, url),
-        httpx.Client(base_url=url, trust_env=False) as client,
-    ):
-        answer = write(client)
-        assert (answer.status_code, answer.headers[REPLAYED]) == (201, "true")
-        assert [answer.json()] == client.get("/notes/").json()
 
 
 def test_a_key_is_new_again_after_a_day(

@@ -71,6 +71,7 @@ def _upgrade_when_possible(database: Database, metadata: MetaData) -> bool:
 
 def _upgrade(database: Database, connection: Connection, metadata: MetaData) -> bool:
     """Upgrade the schema; return False if it is that of a later release."""
+    _refuse_pooler(connection)
     _refuse_old_server(connection)
     _wait_for_turn(connection)
     revision = database.revision(connection)
@@ -126,6 +127,17 @@ def fill_published_at(
     }
     missing = update(model).where(published, model.published_at.is_(None))
     fill(database, model.id, missing.values(times))
+
+
+def _refuse_pooler(connection: Connection) -> None:
+    # It may run each statement in another session, so that the limit on statements ends the
+    # building of an index, and the session in which that limit was lifted serves requests.
+    if connection.dialect.name == "postgresql":
+        driver: Any = connection.connection.driver_connection
+        if driver.info.backend_pid != connection.scalar(text("SELECT pg_backend_pid()")):
+            raise RefusedError(
+                "a pooler such as PgBouncer is in front of it; name the server itself for this job"
+            )
 
 
 def _refuse_old_server(connection: Connection) -> None:

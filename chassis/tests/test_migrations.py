@@ -21,6 +21,7 @@ from chassis.database import Database
 from chassis.migrations import LOCK
 from chassis_testing import postgres, schema
 from chassis_testing.fixtures import Sql
+from chassis_testing.pooler import pooling
 from chassis_testing.running import finish
 from chassis_testing.service import rendered
 
@@ -163,6 +164,15 @@ def test_a_migration_of_a_database_in_another_encoding_is_one_sentence(
     ended = migrate(tmp_path, postgresql.set(database="inkwell_latin"))
     assert_one_sentence(ended, "its encoding is LATIN1 and must be UTF8")
     postgres.administer(postgresql, "DROP DATABASE inkwell_latin")
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+def test_a_migration_through_a_pooler_is_one_sentence(
+    empty_url: URL, empty: Database, tmp_path: Path
+) -> None:
+    with pooling(empty_url) as url:
+        assert_one_sentence(migrate(tmp_path, url), "a pooler such as PgBouncer is in front of it")
+    assert empty.check() == {"database": True, "schema": False}
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)

@@ -15,7 +15,6 @@ from starlette.types import ASGIApp
 from chassis import __version__
 from chassis.settings import load_settings
 from gateway.config import PART, Settings
-from gateway.fetch import Shared
 from gateway.pages.documents import Documents
 from gateway.pages.router import router, static
 from gateway.problems import leave_to_the_proxy
@@ -24,7 +23,6 @@ from gateway.routes import load_routes
 
 logger = logging.getLogger(__name__)
 
-DOCUMENT_MAX_AGE = 10.0  # seconds until the services are asked again
 # Looking for a telemetry provider would cost each request 5 µs.
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 
@@ -59,7 +57,7 @@ def create_app(settings: Settings) -> Gateway:
     app.proxy = Proxy(settings, routes)
     app.state.draining = False
     app.state.limits_clients = False
-    app.state.document = Shared(Documents(routes).fetch_and_merge, DOCUMENT_MAX_AGE)
+    app.state.documents = Documents(routes)
     app.include_router(router)
     app.mount("/static", static)
     for error in (HTTPException, Exception):

@@ -1,136 +1,62 @@
-"""The OpenAPI documents of all services, merged into one."""
+"""The OpenAPI documents of the services: fetched, and merged into one that requests share."""
 
-import json
-import re
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+import asyncio
+import logging
+import ssl
+import time
 
+import httpx
 from pydantic_core import from_json
 
-from chassis import __version__
-from chassis.openapi import add_problems, problem_components
-from gateway.fetch import fetch_from_each
-from gateway.http1 import METHODS
-from gateway.routes import Route, Routes, matcher
+from gateway.pages.merging import Document, merge
+from gateway.routes import Routes
 
-Document = dict[str, Any]
+logger = logging.getLogger(__name__)
 
-FRAME = Path(__file__).with_name("openapi.json").read_text("utf-8")
-SIGNED_IN: Document = {"signed-in": []}
-# What the gateway answers itself, besides what is described as any other error.
-PROBLEMS = (429, 502, 503, 504)
-# The use of a component, named with its section, or the name of an operation.
-NAME = re.compile(r'("#/components/|"operationId": ")((?:\w+/)?[\w.-]+)')
+MAX_AGE = 10.0  # seconds until the services are asked again
+TIMEOUT = 2.0
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # upstreams are http only: no certificate is read
 
 
 class Documents:
-    """The last valid document of each service."""
+    """The last valid document of each service, and the one that is made of them."""
 
     def __init__(self, routes: Routes) -> None:
         self._upstreams = routes.upstreams
         self._routes = routes.routes
         self._copies: dict[str, Document] = {name: {"paths": {}} for name in routes.upstreams}
+        self._merging: asyncio.Task[Document] | None = None
+        self._expires_at = 0.0
 
-    async def fetch_and_merge(self) -> Document:
-        """Return one document of all services. Its description names those that are down."""
-        statuses = await fetch_from_each(self._upstreams, "openapi.json", self._keep)
+    async def merged(self) -> Document:
+        """Return one document of all services. Its description names those that are down.
+
+        Requests at once share the work. One that is cancelled does not stop it for the others.
+        """
+        is_old = time.monotonic() >= self._expires_at
+        if self._merging is None or (self._merging.done() and is_old):
+            self._merging = asyncio.create_task(self._fetch_and_merge())
+        return await asyncio.shield(self._merging)
+
+    async def _fetch_and_merge(self) -> Document:
+        # Used once, since httpx's pool of connections does not survive cancellations.
+        async with httpx.AsyncClient(trust_env=False, verify=NO_TLS, timeout=TIMEOUT) as client:
+            notes = await asyncio.gather(*[self._fetch(client, name) for name in self._copies])
         merged = merge(self._copies, self._routes)
-        for name in [name for name, status in statuses.items() if status == "down"]:
-            note = f"**{name} does not answer: its routes are missing or may have changed.**"
-            merged["info"]["description"] += f"\n\n{note}"
+        merged["info"]["description"] += "".join(notes)
+        self._expires_at = time.monotonic() + MAX_AGE
         return merged
 
-    def _keep(self, service: str, body: bytes) -> None:
-        copy = from_json(body, allow_inf_nan=False)
-        merge({service: copy}, self._routes)  # raises if the document is invalid
-        self._copies[service] = copy
-
-
-def merge(documents: Mapping[str, Document], routes: Sequence[Route]) -> Document:
-    """Return one document of the services' paths that have a route.
-
-    A name that stands for several things gets its service's name in front. One sign-in for all
-    services and the gateway's errors are added.
-    """
-    merged: Document = json.loads(FRAME)
-    merged["info"]["version"] = __version__
-    merged["components"].update(problem_components())
-    ambiguous = _ambiguous_names({"": merged, **documents})
-    find = matcher(routes)
-    for service, document in documents.items():
-        copy = _renamed(document, {name: _prefixed(name, service) for name in ambiguous})
-        for section, entries in copy["components"].items():
-            merged["components"].setdefault(section, {}).update(entries)
-        for path, item in copy["paths"].items():
-            route = find(path.encode())
-            if route and route.upstream == service:
-                _complete(item)
-                merged["paths"][path] = item
-        known = {tag["name"] for tag in merged["tags"]}
-        merged["tags"] += [tag for tag in copy.get("tags", []) if tag["name"] not in known]
-    return merged
-
-
-def _ambiguous_names(documents: Mapping[str, Document]) -> set[str]:
-    """Return the names with several meanings, also where these only differ in what they use."""
-    meanings: dict[str, list[str]] = defaultdict(list)
-    for service, document in documents.items():
-        for name, meaning in _meanings(service, document):
-            meanings[name].append(meaning)
-    shared = {name: texts for name, texts in meanings.items() if len(texts) > 1}
-    ambiguous = {name for name, texts in shared.items() if len(set(texts)) > 1}
-    while (
-        more := {name for name, (text, *_) in shared.items() if _used(text) & ambiguous} - ambiguous
-    ):
-        ambiguous |= more
-    return ambiguous
-
-
-def _meanings(service: str, document: Document) -> Iterator[tuple[str, str]]:
-    """Yield each component with its definition, and each operation's name with its service."""
-    for section, entries in document.get("components", {}).items():
-        for name, content in entries.items():
-            yield f"{section}/{name}", json.dumps(content, sort_keys=True)
-    for kind, name in NAME.findall(json.dumps(document)):
-        if "operationId" in kind:
-            yield name, service
-
-
-def _used(text: str) -> set[str]:
-    return {name for _, name in NAME.findall(text)}
-
-
-def _prefixed(name: str, service: str) -> str:
-    section, slash, bare = name.rpartition("/")
-    return f"{section}{slash}{service}.{bare}"
-
-
-def _renamed(document: Document, names: Mapping[str, str]) -> Document:
-    """Return a copy with other names and without the service's own way to sign in."""
-    written = json.dumps(document, allow_nan=False)
-    text = NAME.sub(lambda use: use[1] + names.get(use[2], use[2]), written)
-    copy: Document = json.loads(text)
-    copy["components"] = {
-        section: {
-            _bare(names.get(f"{section}/{name}", name)): content
-            for name, content in entries.items()
-        }
-        for section, entries in copy.get("components", {}).items()
-        if section != "securitySchemes"
-    }
-    return copy
-
-
-def _bare(name: str) -> str:
-    return name.rpartition("/")[2]
-
-
-def _complete(item: Document) -> None:
-    """Add the one sign-in and the gateway's errors to each operation of a path."""
-    for method in [it for it in item if it.upper() in METHODS]:
-        operation = item[method]
-        required = operation.get("security", [])
-        operation["security"] = [SIGNED_IN if one else {} for one in required]
-        add_problems(operation, PROBLEMS)
+    async def _fetch(self, client: httpx.AsyncClient, name: str) -> str:
+        """Keep the document of a service, or return a note that there is no new one."""
+        url = f"{self._upstreams[name].url}openapi.json"
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                response = await client.get(url)
+            copy = from_json(response.raise_for_status().content, allow_inf_nan=False)
+            merge({name: copy}, self._routes)  # raises if the document is invalid
+        except Exception as error:  # noqa: BLE001 - a service may answer anything
+            logger.warning("could not fetch %s: %s", url, type(error).__name__)
+            return f"\n\n**{name} does not answer: its routes are missing or may have changed.**"
+        self._copies[name] = copy
+        return ""

@@ -47,10 +47,10 @@ page = partial(router.api_route, methods=["GET", "HEAD"])
 @page("/")
 async def home(request: Request) -> Response:
     """Show what this is, which services are up, the routes and how to begin."""
-    state, host = request.app.state, request.headers.get("host", "")
+    documents, host = request.app.state.documents, request.headers.get("host", "")
     context = {
         "statuses": request.app.proxy.statuses(),
-        "paths": (await state.document())["paths"],
+        "paths": (await documents.merged())["paths"],
         "host": host if PLAIN_HOST.fullmatch(host) else "localhost",
     }
     headers = {"Content-Security-Policy": STRICT, **NEVER_STALE}
@@ -67,7 +67,7 @@ async def docs(request: Request) -> Response:
 @page("/openapi.json")
 async def openapi(request: Request) -> Response:
     """Return the merged OpenAPI document."""
-    return JSONResponse(await request.app.state.document(), headers=NEVER_STALE)
+    return JSONResponse(await request.app.state.documents.merged(), headers=NEVER_STALE)
 
 
 @page("/livez")

@@ -1,16 +1,19 @@
 """The document that the gateway serves at /openapi.json."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 from openapi_spec_validator import validate
 from support.gateway import Start
 from support.services import inkwell
-from support.upstream import RawUpstream, by_path, drip
+from support.upstream import RawUpstream, answer_after, by_path, drip
+from support.waiting import PATIENCE, eventually
 from support.wire import json_reply
 
-from gateway import fetch, main
+from gateway.pages import documents
 
 
 def test_the_gateway_answers_with_one_valid_document() -> None:
@@ -25,7 +28,7 @@ def test_the_gateway_answers_with_one_valid_document() -> None:
 
 
 def test_a_service_that_went_down_is_still_described(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(main, "DOCUMENT_MAX_AGE", 0.0)
+    monkeypatch.setattr(documents, "MAX_AGE", 0.0)
     with inkwell() as system, httpx.Client(base_url=system.url) as client:
         before = client.get("/openapi.json").json()
         system.platform.stop()
@@ -82,7 +85,7 @@ def test_a_document_that_cannot_be_merged_does_not_replace_the_last_one(
     bad: bytes,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(main, "DOCUMENT_MAX_AGE", 0.0)
+    monkeypatch.setattr(documents, "MAX_AGE", 0.0)
     running = gateway(upstream.url)
     upstream.script = by_path({b"/openapi.json": bad})
     for path in ("/openapi.json", "/"):
@@ -99,7 +102,7 @@ def test_a_document_that_cannot_be_merged_does_not_replace_the_last_one(
 def test_a_document_that_trickles_in_is_not_waited_for(
     gateway: Start, upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "TIMEOUT", 1.0)
+    monkeypatch.setattr(documents, "TIMEOUT", 1.0)
     upstream.script = drip
     running = gateway(upstream.url)
     answer = running.get("/openapi.json")
@@ -111,3 +114,22 @@ def test_the_document_is_cached() -> None:
         before = client.get("/openapi.json").content
         system.platform.stop()
         assert client.get("/openapi.json").content == before
+
+
+def test_requests_at_once_share_one_document_also_when_the_first_client_leaves(
+    gateway: Start, upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents, "TIMEOUT", PATIENCE)
+    go_on = threading.Event()
+    upstream.script = answer_after(go_on)
+    running = gateway(upstream.url)
+    with running.connect() as first, ThreadPoolExecutor(5) as pool:
+        first.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n")
+        eventually(lambda: len(upstream.requests) == 2)
+        others = [pool.submit(running.get, "/openapi.json") for _ in range(5)]
+        eventually(lambda: len(running.connections) == 6)
+        first.close()
+        eventually(lambda: len(running.connections) == 5)
+        go_on.set()
+        assert [it.result().status for it in others] == [200] * 5
+    assert len(upstream.requests) == 2  # one of each service

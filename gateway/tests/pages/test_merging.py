@@ -7,7 +7,7 @@ import pytest
 from openapi_spec_validator import validate
 from support.services import blog_service, platform_service
 
-from gateway.pages.documents import merge
+from gateway.pages.merging import merge
 from gateway.routes import Route
 
 Document = dict[str, Any]

@@ -2,12 +2,15 @@
 
 import asyncio
 import logging
+import re
 import sys
 import time
 import traceback
+from collections.abc import Iterable
 from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from random import getrandbits
 from typing import Any, TextIO
 
 from pydantic_core import to_json
@@ -20,6 +23,20 @@ HEALTH = frozenset(("/livez", "/readyz"))  # their lines have the level debug
 
 # Set where a request begins, so that every line written in its course carries it.
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+VALID_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+
+
+def set_request_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return the id of a request, and set it for its log lines.
+
+    It is the client's if there is one valid one, or else a new one. The names of the header fields
+    are in lower case.
+    """
+    sent = [value for name, value in headers if name == b"x-request-id"]
+    is_valid = len(sent) == 1 and VALID_ID.fullmatch(sent[0])
+    chosen = sent[0] if is_valid else b"%032x" % getrandbits(128)
+    request_id.set(chosen.decode())
+    return chosen
 
 
 class JsonFormatter(logging.Formatter):

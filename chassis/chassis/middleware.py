@@ -3,14 +3,13 @@
 import logging
 import re
 import time
-from random import getrandbits
 
 from fastapi import Request
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis.bodies import BODY_LIMIT, TOO_LARGE
-from chassis.logs import AccessLog, request_id
+from chassis.logs import AccessLog, set_request_id
 from chassis.problems import internal_error
 
 logger = logging.getLogger(__name__)
@@ -18,7 +17,6 @@ logger = logging.getLogger(__name__)
 # A cache asks again before it uses an answer, and keeps what it got for a token for that token.
 PRIVATE = [(b"cache-control", b"private, no-cache")]
 PUBLIC = [(b"cache-control", b"public, no-cache"), (b"vary", b"Authorization")]
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 # Once decoded, a router would take the first for a slash and overlook the second at the end.
 _MISLEADING = re.compile(rb"%(2f|0a)", re.IGNORECASE)
 
@@ -36,10 +34,7 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, _without_traceback(send))
             return
-        id_of_request = _accept_or_new(
-            [value for name, value in scope["headers"] if name == b"x-request-id"]
-        )
-        request_id.set(id_of_request)
+        request_id = set_request_id(scope["headers"])
         started = time.perf_counter()
         status = 0
 
@@ -47,7 +42,7 @@ class RequestMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status, headers = message["status"], message["headers"]
-                headers.append((b"x-request-id", id_of_request.encode()))
+                headers.append((b"x-request-id", request_id))
                 if b"cache-control" not in dict(headers):
                     headers += PRIVATE if b"authorization" in dict(scope["headers"]) else PUBLIC
                 if scope["app"].state.draining:
@@ -84,11 +79,6 @@ class RequestMiddleware:
             duration_ms=round(seconds * 1000, 2),
             client=client[0] if client else None,
         )
-
-
-def _accept_or_new(sent: list[bytes]) -> str:
-    is_good = len(sent) == 1 and _REQUEST_ID.fullmatch(sent[0])
-    return sent[0].decode() if is_good else f"{getrandbits(128):032x}"
 
 
 def _without_traceback(send: Send) -> Send:

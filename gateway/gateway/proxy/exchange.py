@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from starlette.types import Receive, Scope, Send
 
-from chassis import logs
 from chassis.addresses import counted_as
+from chassis.logs import set_request_id
 from gateway.client.fault import fault_of
 from gateway.http1 import METHODS, SAFE, Headers, field_lines, values
 from gateway.problems import RETRY_SOON, Problem
@@ -46,8 +46,7 @@ class Exchange:
         self._method: str = scope["method"]
         self._path: bytes = scope["raw_path"]
         self._headers: Headers = scope["headers"]
-        self._id = headers.request_id(self._headers)
-        logs.request_id.set(self._id.decode())
+        self._id = set_request_id(self._headers)
         peer = scope["client"][0] if scope["client"] else ""
         origin = proxy.trusted.origin(self._headers, peer, scope["scheme"])
         self._client, self._origin = origin.client, origin.fields

@@ -29,22 +29,13 @@ OWN = frozenset((b"server", b"x-request-id", b"ratelimit", b"ratelimit-policy"))
 NOT_FROM_CLIENT = HOP_BY_HOP | SET_HERE
 NOT_FROM_UPSTREAM = HOP_BY_HOP | OWN | {name for name, _ in SECURITY}
 
-REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 # W3C Trace Context, section 3.2. Later versions may have more behind the flags.
-TRACEPARENT = re.compile(
-    rb"(?!ff)(00|[0-9a-f]{2})-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}((?<!^00.{53})-.*)?"
-)
+IDS = rb"(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+TRACEPARENT = re.compile(rb"00-%b|(?!00|ff)[0-9a-f]{2}-%b(-.*)?" % (IDS, IDS))
 # Section 3.3.1: a member of the list, which may be empty.
 TRACESTATE = re.compile(
     rb"[ \t]*([a-z0-9][a-z0-9_*/@-]{0,255}=[ -+\--<>-~]{0,255}[!-+\--<>-~][ \t]*)?"
 )
-
-
-def request_id(headers: Headers) -> bytes:
-    """Return the client's request id if there is one valid one, or else a new one."""
-    sent = values(headers, b"x-request-id")
-    is_good = len(sent) == 1 and REQUEST_ID.fullmatch(sent[0])
-    return sent[0] if is_good else b"%032x" % getrandbits(128)
 
 
 def for_upstream(headers: Headers) -> Headers:

@@ -1,5 +1,7 @@
 """The syntax of HTTP/1.1 that both sides of the gateway share. Field names are in lower case."""
 
+from collections.abc import Sequence
+
 Header = tuple[bytes, bytes]
 Headers = list[Header]
 
@@ -8,7 +10,7 @@ SAFE = frozenset(("GET", "HEAD", "OPTIONS"))  # RFC 9110, section 9.2.1
 CLOSE = (b"connection", b"close")
 
 
-def values(fields: Headers, name: bytes) -> list[bytes]:
+def values(fields: Sequence[Header], name: bytes) -> list[bytes]:
     """Return all values of a field, in order."""
     return [value for field, value in fields if field == name]
 

@@ -55,15 +55,15 @@ def origin(headers: Headers, peer: str, scheme: str, networks: Networks) -> Orig
     The fields of a trusted proxy are extended, those of anyone else replaced. X-Forwarded-For
     begins with the client: an upstream that takes its first address takes none that was invented.
     """
-    sent: tuple[tuple[bytes, ...], ...] = ((),) * len(NAMES)
-    if networks and is_trusted(peer, networks):
-        sent = tuple(tuple(values(headers, name)) for name in NAMES)
-    return _origin(peer, scheme, b"".join(values(headers, b"host")), networks, sent)
+    told: tuple[Header, ...] = ()
+    if is_trusted(peer, networks):
+        told = tuple(field for field in headers if field[0] in NAMES)
+    return _origin(peer, scheme, b"".join(values(headers, b"host")), networks, told)
 
 
 def is_trusted(node: str, networks: Networks) -> bool:
     """Return whether a node has an address in one of the networks."""
-    return len(node) <= LONGEST_NODE and _is_in(node, networks)
+    return bool(networks) and len(node) <= LONGEST_NODE and _is_in(node, networks)
 
 
 @lru_cache(maxsize=10_000)
@@ -74,23 +74,19 @@ def _is_in(node: str, networks: Networks) -> bool:
 
 @lru_cache(maxsize=128)  # for the next request of the same client; the list is never changed
 def _origin(
-    peer: str,
-    scheme: str,
-    host: bytes,
-    networks: Networks,
-    sent: tuple[tuple[bytes, ...], ...],
+    peer: str, scheme: str, host: bytes, networks: Networks, told: Sequence[Header]
 ) -> Origin:
-    addresses, protos, hosts, elements, real_ips = sent
     peer = str(_address(peer) or peer)
-    nodes = _members(addresses)
-    chain = [Hop(node) for node in nodes]
+    nodes, elements = _members(told, b"x-forwarded-for"), values(told, b"forwarded")
+    by_addresses = _farthest([Hop(node) for node in nodes], networks)
     farthest = _farthest([hop for field in elements for hop in _hops(field)], networks)
-    clients = {_client(_farthest(chain, networks), networks), _client(farthest, networks)} - {""}
-    if is_disputed := len(clients) > 1:
-        elements, farthest = (), Hop()  # the client itself may have sent one of them
-    client = peer if is_disputed else "".join(clients - {UNKNOWN}) or peer
-    proto = _agreed(scheme, farthest.proto, *_members(protos)[-1:]).lower()
-    outer = _agreed(host.decode("latin-1"), farthest.host, *_members(hosts)[-1:])
+    clients = {_client(hop, networks) for hop in (by_addresses, farthest)} - {""}
+    is_disputed = len(clients) > 1
+    if is_disputed:  # the client itself may have sent one of the fields
+        elements, farthest, clients = [], Hop(), set()
+    client = "".join(clients - {UNKNOWN}) or peer
+    proto = _agreed(scheme, farthest.proto, _last(told, b"x-forwarded-proto")).lower()
+    outer = _agreed(host.decode("latin-1"), farthest.host, _last(told, b"x-forwarded-host"))
     proxies = [*takewhile(lambda node: is_trusted(node, networks), reversed(nodes))][::-1]
     path = [peer] if client == peer else [client, *proxies, peer]
     fields = [
@@ -98,14 +94,19 @@ def _origin(
         (b"x-forwarded-proto", (proto if proto in SCHEMES else scheme).encode()),
         (b"x-forwarded-host", outer.encode("latin-1")),
         (b"forwarded", b", ".join(filter(None, (*elements, _element(peer, host, scheme))))),
-        *[(b"x-real-ip", value) for value in real_ips],
+        *[field for field in told if field[0] == b"x-real-ip"],
     ]
     return Origin(client, fields, is_disputed)
 
 
-def _members(fields: Sequence[bytes]) -> list[str]:
-    members = (member.strip() for member in b",".join(fields).decode("latin-1").split(","))
+def _members(fields: Sequence[Header], name: bytes) -> list[str]:
+    listed = b",".join(values(fields, name)).decode("latin-1").split(",")
+    members = (member.strip() for member in listed)
     return [member for member in members if member]
+
+
+def _last(fields: Sequence[Header], name: bytes) -> str:
+    return (_members(fields, name) or [""])[-1]
 
 
 def _agreed(otherwise: str, *said: str) -> str:

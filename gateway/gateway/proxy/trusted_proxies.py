@@ -40,7 +40,7 @@ class TrustedProxies:
 
     def include(self, peer: str) -> bool:
         """Return whether an address is trusted."""
-        return bool(self.networks) and is_trusted(peer, self.networks)
+        return is_trusted(peer, self.networks)
 
     def origin(self, headers: Headers, peer: str, scheme: str) -> Origin:
         """Return the origin of a request, and log once if the fields about it are not believed."""

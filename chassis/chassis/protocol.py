@@ -33,7 +33,7 @@ class Protocol(HttpToolsProtocol):
             except httptools.HttpParserUpgrade as stop:
                 if not self._is_upgrade():
                     return  # CONNECT has its answer, and nothing may follow
-                data = head_without_upgrade(self) + data[stop.args[0] :]
+                data = _head_without_upgrade(self) + data[stop.args[0] :]
                 self.parser = httptools.HttpRequestParser(self)
             else:
                 return
@@ -42,7 +42,7 @@ class Protocol(HttpToolsProtocol):
         return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
 
 
-def head_without_upgrade(connection: HttpToolsProtocol) -> bytes:
+def _head_without_upgrade(connection: HttpToolsProtocol) -> bytes:
     """Return the head that a connection has just read, but for its field Upgrade."""
     parser, fields = connection.parser, connection.headers
     version = parser.get_http_version().encode()

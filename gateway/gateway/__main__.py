@@ -2,7 +2,7 @@
 
 import resource
 import sys
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 
 import chassis.signals  # noqa: F401 - first, for the time of the other imports
 from chassis.logs import configure_logging
@@ -29,8 +29,8 @@ def main(settings: Settings) -> None:
     allow_many_files()
     app = create_app(settings)
     server = Server(app)
-    with server.capture_signals(), ExitStack() as opened:
-        listeners = [opened.enter_context(it) for it in bind(settings.host, settings.port)]
+    with server.capture_signals():
+        listeners = bind(settings.host, settings.port)
         for listener in listeners:
             listener.listen(BACKLOG)
         for listener in bind(settings.metrics_host, settings.metrics_port):

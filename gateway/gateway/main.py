@@ -56,7 +56,7 @@ def create_app(settings: Settings) -> Gateway:
     )
     app.proxy = Proxy(settings, routes)
     app.state.draining = False
-    app.state.limits_clients = False
+    app.state.admission = None  # the server of `python -m gateway` sets it
     app.state.documents = Documents(routes)
     app.include_router(router)
     app.mount("/static", static)
@@ -68,7 +68,7 @@ def create_app(settings: Settings) -> Gateway:
 @asynccontextmanager
 async def lifespan(app: Gateway) -> AsyncIterator[None]:
     """Run the proxy. A server other than `python -m gateway` is reported."""
-    if not app.state.limits_clients:
+    if app.state.admission is None:
         logger.warning("this server does not limit the clients' connections: see ADR 0005")
     async with app.proxy.running():
         yield

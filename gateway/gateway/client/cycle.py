@@ -56,7 +56,7 @@ class Cycle(RequestResponseCycle):
         # Whether the client can see where the response ends, other than by the connection's end.
         self._has_end = has_length or self.scope["http_version"] == "1.1"
         self._is_chunked = self._has_end and not has_length
-        if self.more_body or not self._has_end or self.connection.server_state.draining:
+        if self.more_body or not self._has_end or self.connection.app.state.draining:
             self.keep_alive = False
         own = [] if b"date" in by_name else self.default_headers
         own = own + [(b"transfer-encoding", b"chunked")] * self._is_chunked

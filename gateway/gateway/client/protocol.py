@@ -11,10 +11,8 @@ from typing import Any
 from urllib.parse import unquote
 
 import httptools
-import uvicorn.server
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from chassis.protocol import head_without_upgrade
+from chassis.protocol import Protocol
 from gateway.client.admission import Admission
 from gateway.client.cycle import Cycle
 from gateway.client.fault import EXTENSION, Fault
@@ -44,17 +42,7 @@ IDLE, READING_HEAD, READING_BODY, ANSWERING, REFUSING, LINGERING = State
 DEAF = (REFUSING, LINGERING)
 
 
-class ServerState(uvicorn.server.ServerState):
-    """The state of the server that its connections share."""
-
-    draining = False
-
-    def __init__(self, limits: ClientLimits) -> None:
-        super().__init__()
-        self.admission = Admission(limits)
-
-
-class ClientConnection(HttpToolsProtocol):
+class ClientConnection(Protocol):
     """Holds a client to its limits. Call check() about ten times a second for the deadlines.
 
     An invalid request reaches the application with a Fault. When the client goes away, the task
@@ -64,11 +52,11 @@ class ClientConnection(HttpToolsProtocol):
     app: Any  # the Gateway
     cycle: Any
     scope: Any
-    server_state: ServerState
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         self.limits: ClientLimits = self.app.proxy.routes.client
+        self._admission: Admission = self.app.state.admission
         self.running: Cycle | None = None  # that of the request that is being answered
         self.task: asyncio.Task[Any] | None = None  # and its task
         self.state = READING_HEAD
@@ -83,9 +71,8 @@ class ClientConnection(HttpToolsProtocol):
         super().connection_made(transport)
         self._peer = self.client[0] if self.client else ""
         is_proxy = self.app.proxy.trusted.include(self._peer)  # it has many clients
-        admission = self.server_state.admission
-        self._beyond = admission.add(self._peer, is_proxy=is_proxy)
-        if admission.is_far_beyond(self._peer, is_proxy=is_proxy):
+        self._beyond = self._admission.add(self._peer, is_proxy=is_proxy)
+        if self._admission.is_far_beyond(self._peer, is_proxy=is_proxy):
             self.transport.abort()
         self.on_message_begin()
 
@@ -94,11 +81,9 @@ class ClientConnection(HttpToolsProtocol):
             return
         self._unparsed += len(data)  # the parser's callbacks set it to 0
         try:
-            self.parser.feed_data(data)
+            self._feed(data)
             if self._unparsed > self.limits.max_header_bytes:
                 self._refuse(Problem(431, "A header field is too large."))
-        except httptools.HttpParserUpgrade as stop:
-            self._parse_without_upgrade(data[stop.args[0] :])
         except httptools.HttpParserError as error:
             cause = error.__context__
             invalid = Problem(400, "The request is not valid HTTP.")
@@ -112,7 +97,7 @@ class ClientConnection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self.server_state.admission.remove(self._peer, was_admitted=not self._beyond)
+        self._admission.remove(self._peer, was_admitted=not self._beyond)
         if self.running:
             self.running.disconnected = True  # uvicorn marks the newest request only
         if self.task:
@@ -149,7 +134,7 @@ class ClientConnection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         method, version = self.parser.get_method().decode(), self.parser.get_http_version()
-        if self.parser.should_upgrade() and method != "CONNECT":
+        if self._is_upgrade():
             return  # the head will be parsed once more
         self.scope["method"] = method
         check_fields(version, self.headers)
@@ -176,16 +161,6 @@ class ClientConnection(HttpToolsProtocol):
             super().on_message_complete()
             self.state = ANSWERING
             self._due = inf
-
-    def _parse_without_upgrade(self, rest: bytes) -> None:
-        """Parse the request again without its Upgrade field: RFC 9110, section 7.8.
-
-        The parser takes everything behind such a head for another protocol, even a body.
-        """
-        if self.state is READING_HEAD:
-            head = head_without_upgrade(self)
-            self.parser = httptools.HttpRequestParser(self)
-            self.data_received(head + rest)
 
     # From a request to its answer.
 

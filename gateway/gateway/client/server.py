@@ -8,7 +8,9 @@ from typing import cast
 import uvicorn
 
 import chassis.server
-from gateway.client.protocol import ClientConnection, ServerState
+from chassis.server import address_of
+from gateway.client.admission import Admission
+from gateway.client.protocol import ClientConnection
 from gateway.main import Gateway
 
 logger = logging.getLogger(__name__)
@@ -19,8 +21,6 @@ GRACE = 10  # seconds for the requests in flight when the server stops
 
 class Server(chassis.server.Server):
     """Checks every client's connection ten times a second, until the last one is closed."""
-
-    server_state: ServerState
 
     def __init__(self, app: Gateway) -> None:
         config = uvicorn.Config(
@@ -35,28 +35,25 @@ class Server(chassis.server.Server):
         )
         self._settings = app.proxy.settings
         super().__init__(app, config, self._settings.drain_seconds)
-        self.server_state = ServerState(app.proxy.routes.client)
-        app.state.limits_clients = True
+        app.state.admission = Admission(app.proxy.routes.client)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then log the one URL that a person should open."""
         await super().startup(sockets)
-        (host, *_), port = self._settings.host, self._settings.port
-        if sockets and not port:
-            port = sockets[0].getsockname()[1]
-        name = "localhost" if host in HERE else f"[{host}]" if ":" in host else host
-        logger.info("open %s", self._settings.public_url or f"http://{name}:{port}")
+        listener = self.servers[0].sockets[0]
+        host, port = listener.getsockname()[:2]
+        address = f"localhost:{port}" if host in HERE else address_of(listener)
+        logger.info("open %s", self._settings.public_url or f"http://{address}")
 
     async def on_tick(self, counter: int) -> bool:
         """Return whether to stop, but only once."""
         now = asyncio.get_running_loop().time()
         for connection in list(self.server_state.connections):
             cast("ClientConnection", connection).check(now)
-        return await super().on_tick(counter) and not self.server_state.draining
+        return await super().on_tick(counter) and not self._app.state.draining
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drain, then stop; the connections are checked until the end."""
-        self.server_state.draining = True
         ticking = asyncio.create_task(self.main_loop())
         await super().shutdown(sockets)
         ticking.cancel()

@@ -63,7 +63,7 @@ def test_one_client_cannot_take_the_connections_of_all(
     with connect(running, "127.0.0.2") as again:
         again.sendall(GET)
         assert b" 200 " in read_head(again)[0]
-    eventually(lambda: not running.server.server_state.admission._of_client)
+    eventually(lambda: not running.app.state.admission._of_client)
 
 
 def test_connections_beyond_the_limit_of_their_client_take_no_place_of_others(
@@ -82,7 +82,7 @@ def test_connections_beyond_the_limit_of_their_client_take_no_place_of_others(
         last.sendall(GET)
         assert parse(read_all(last)).status == 503
     eventually(lambda: not running.connections)
-    assert running.server.server_state.admission._admitted == 0
+    assert running.app.state.admission._admitted == 0
 
 
 def test_the_clients_behind_a_trusted_proxy_are_not_one(

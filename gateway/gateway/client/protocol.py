@@ -160,7 +160,7 @@ class ClientConnection(Protocol):
         if self.state is READING_BODY:  # otherwise an upgrade was asked for
             super().on_message_complete()
             self.state = ANSWERING
-            self._due = inf
+            self._due = inf  # the upstream has deadlines of its own
 
     # From a request to its answer.
 
@@ -238,19 +238,20 @@ class ClientConnection(Protocol):
         if not self.transport.is_closing():
             self.transport.write_eof()
 
-    def check(self, now: float) -> None:
+    def check(self) -> None:
         """Act if the client has left or a deadline has passed."""
+        now = self.loop.time()
         if self.flow.write_paused and now > self._stalled_at + self.limits.send_timeout:
             self.transport.abort()
         elif self.flow.read_paused and self._has_left():
             self.eof_received()
         elif now >= self._due:
-            self._on_deadline(now)
+            self._on_deadline()
 
-    def _on_deadline(self, now: float) -> None:
+    def _on_deadline(self) -> None:
         match self.state:
             case State.READING_HEAD | State.READING_BODY if self._waits_for_us():
-                self._due = now + self.limits.body_timeout
+                self._due = self.loop.time() + self.limits.body_timeout
             case State.READING_HEAD if not (self.url or self._is_answering()):
                 self.transport.abort()  # there is no request that could be answered
             case State.READING_HEAD | State.READING_BODY:
@@ -259,8 +260,6 @@ class ClientConnection(Protocol):
                 self._close_gently()
             case State.LINGERING:
                 self.transport.abort()
-            case State.ANSWERING | State.REFUSING:
-                pass  # the upstream has its own deadlines
 
     def _waits_for_us(self) -> bool:
         waits_for_continue = self.cycle and self.cycle.waiting_for_100_continue

@@ -47,9 +47,8 @@ class Server(chassis.server.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Return whether to stop, but only once."""
-        now = asyncio.get_running_loop().time()
         for connection in list(self.server_state.connections):
-            cast("ClientConnection", connection).check(now)
+            cast("ClientConnection", connection).check()
         return await super().on_tick(counter) and not self._app.state.draining
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

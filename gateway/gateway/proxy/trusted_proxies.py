@@ -4,16 +4,15 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from socket import SOCK_STREAM
 from typing import NoReturn
 
 from gateway.http1 import Headers
 from gateway.proxy.forwarded import NAMES, Networks, Origin, is_trusted, origin
+from gateway.resolver import addresses_of
 
 logger = logging.getLogger(__name__)
 
 RESOLVE_INTERVAL = 5.0  # seconds from one resolution of the names to the next
-RESOLVE_TIMEOUT = 2.0
 MAX_REPORTS = 20  # log lines in the life of the process, before strangers get no more of them
 
 UNHEARD = (
@@ -65,16 +64,10 @@ class TrustedProxies:
             self.networks = Networks([*self._fixed, *found])
 
     async def _resolve(self, name: str) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(RESOLVE_TIMEOUT):
-                found = await loop.getaddrinfo(name, None, type=SOCK_STREAM)
-        except (OSError, UnicodeError):
-            if not self._resolved[name]:
-                self._report(NAMELESS, name)
-            return
-        addresses = sorted({str(info[4][0]).partition("%")[0] for info in found})
-        self._resolved[name] = [ip_network(address) for address in addresses]
+        if found := await addresses_of(name):
+            self._resolved[name] = [ip_network(it.partition("%")[0]) for it in found]
+        elif not self._resolved[name]:
+            self._report(NAMELESS, name)
 
     async def resolve_forever(self) -> NoReturn:
         """Ask again from time to time."""

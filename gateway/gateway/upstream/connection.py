@@ -168,9 +168,9 @@ class UpstreamConnection(asyncio.Protocol):
         if self.state is AWAITING_HEAD and self._may_move:
             self.close(MovedOn(*TOO_SLOW))
 
-    def check(self, now: float) -> None:
+    def check(self) -> None:
         """Close the connection if its deadline has passed."""
-        if now > self._due:
+        if self._loop.time() > self._due:
             self.close(Problem(*TOO_SLOW))
 
     # Called by the transport.

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Collection
 from contextlib import suppress
 from math import inf
-from socket import SOCK_STREAM
 from time import monotonic
 from typing import NoReturn
 from urllib.parse import urlsplit
@@ -14,6 +13,7 @@ from weakref import WeakSet
 
 from gateway.metrics import Metrics
 from gateway.problems import Problem
+from gateway.resolver import addresses_of
 from gateway.routes import UpstreamLimits
 from gateway.upstream.connection import UpstreamConnection
 from gateway.upstream.replica import NEW, OUT, UNREADY, WELL, Replica, Standing
@@ -22,9 +22,8 @@ from gateway.upstream.slots import UNAVAILABLE, Slots
 logger = logging.getLogger(__name__)
 
 TICK = 0.1  # seconds from one check of the deadlines to the next
-TICKS = 20  # from one resolution of the name to the next
-SEARCH_TICKS = 5  # the same while there is no usable replica
-RESOLVE_TIMEOUT = 2.0
+RESOLVE_INTERVAL = 2.0  # seconds from one resolution of the name to the next
+SEARCH_INTERVAL = 0.5  # the same while there is no usable replica
 CHECK_INTERVAL = 0.5  # seconds from a replica's answer about its readiness to the next question
 CHECK_TIMEOUT = 2.3  # longer than the services wait for their databases
 START = 0.5  # seconds at the start in which the replicas may answer it
@@ -48,6 +47,7 @@ class Upstream:
         self._metrics = metrics
         self._replicas: list[Replica] = []  # in the order of their last use
         self._resolution: asyncio.Task[None] | None = None
+        self._resolve_at = 0.0
         self._checks: set[asyncio.Task[None]] = set()
         self._usable = asyncio.Event()  # set while there is a usable replica
         metrics.upstream_up.labels(name).set_function(lambda: self.is_up)
@@ -148,14 +148,18 @@ class Upstream:
         await self._resolving()
         await asyncio.gather(*map(self._check, self._replicas))
 
-    def tick(self, now: float, number: int) -> None:
+    def tick(self) -> None:
         """Enforce the connections' deadlines, resolve the name and check the replicas in time."""
         for connection in list(self.connections):
-            connection.check(now)
-        if number % (TICKS if self._usable.is_set() else SEARCH_TICKS) == 0:
+            connection.check()
+        now = monotonic()
+        if now >= self._resolve_at:
+            self._resolve_at = now + (
+                RESOLVE_INTERVAL if self._usable.is_set() else SEARCH_INTERVAL
+            )
             self._resolving()
         for replica in self._replicas:
-            if replica.check_at <= monotonic():
+            if now >= replica.check_at:
                 check = asyncio.create_task(self._check(replica))
                 self._checks.add(check)
                 check.add_done_callback(self._checks.discard)
@@ -210,13 +214,10 @@ class Upstream:
         return self._resolution
 
     async def _resolve(self) -> None:
-        url, loop = urlsplit(str(self._limits.url)), asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(RESOLVE_TIMEOUT):
-                found = await loop.getaddrinfo(url.hostname, url.port or 80, type=SOCK_STREAM)
-        except (OSError, UnicodeError):
-            return  # the addresses known so far are still the best guess
-        addresses = {(str(info[4][0]), int(info[4][1])) for info in found}
+        url = urlsplit(str(self._limits.url))
+        addresses = {(it, url.port or 80) for it in await addresses_of(url.hostname or "")}
+        if not addresses:
+            return  # those known so far are still the best guess
         for replica in [it for it in self._replicas if it.address not in addresses]:
             self._replicas.remove(replica)
             self._metrics.replica_up.remove(self.name, replica.name)
@@ -242,9 +243,7 @@ async def look_around(upstreams: Collection[Upstream]) -> None:
 
 async def tick_forever(upstreams: Collection[Upstream]) -> NoReturn:
     """Call tick() of every upstream ten times a second."""
-    loop, number = asyncio.get_running_loop(), 0
     while True:
         for upstream in upstreams:
-            upstream.tick(loop.time(), number)
-        number += 1
+            upstream.tick()
         await asyncio.sleep(TICK)

@@ -11,6 +11,7 @@ from pydantic.functional_validators import PlainValidator
 from chassis.settings import CommaSeparated, Hosts, PartSettings
 
 PART = "gateway"
+# With a letter, so that no mistyped address is one.
 HOST_NAME = re.compile(r"(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9_][A-Za-z0-9._-]*")
 
 

@@ -3,17 +3,20 @@
 
 import asyncio
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from gateway.http1 import CLOSE, Headers, chunk, field_lines
 
+if TYPE_CHECKING:
+    from gateway.client.protocol import ClientConnection
+
 
 class Cycle(RequestResponseCycle):
     """Frames the response by RFC 9112, section 6.3, and reports its end to the connection."""
 
-    def __init__(self, connection: Any, *, keep_alive: bool) -> None:
+    def __init__(self, connection: "ClientConnection", *, keep_alive: bool) -> None:
         super().__init__(
             scope=connection.scope,
             transport=connection.transport,
@@ -25,7 +28,7 @@ class Cycle(RequestResponseCycle):
             message_event=asyncio.Event(),
             expect_100_continue=connection.expect_100_continue,
             keep_alive=keep_alive,
-            on_response=connection.on_response_complete,
+            on_response=lambda: None,  # instead, send() calls on_last_written()
         )
         self.connection = connection
 

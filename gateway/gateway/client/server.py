@@ -47,8 +47,8 @@ class Server(chassis.server.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Return whether to stop, but only once."""
-        for connection in list(self.server_state.connections):
-            cast("ClientConnection", connection).check()
+        for connection in self._connections():
+            connection.check()
         return await super().on_tick(counter) and not self._app.state.draining
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -56,5 +56,8 @@ class Server(chassis.server.Server):
         ticking = asyncio.create_task(self.main_loop())
         await super().shutdown(sockets)
         ticking.cancel()
-        for connection in list(self.server_state.connections):
-            cast("ClientConnection", connection).transport.abort()
+        for connection in self._connections():
+            connection.transport.abort()
+
+    def _connections(self) -> list[ClientConnection]:
+        return cast("list[ClientConnection]", list(self.server_state.connections))

@@ -39,13 +39,17 @@ class Cors:
         """Return the fields of every answer to this request."""
         if not self._granted:
             return []
-        origin = b"*" if b"*" in self._granted else b"".join(values(request, b"origin"))
-        return self._granted.get(origin, [VARY])
+        return self._grant(request) or [VARY]
 
     def preflight(self, method: str, request: Headers) -> Headers | None:
         """Return the other fields of the answer if this is a preflight of a listed origin."""
         is_preflight = method == "OPTIONS" and values(request, b"access-control-request-method")
-        if not is_preflight or self.fields(request) in ([], [VARY]):
+        if not (is_preflight and self._grant(request)):
             return None
         named = values(request, b"access-control-request-headers")
         return [*PREFLIGHT, *[(b"access-control-allow-headers", names) for names in named]]
+
+    def _grant(self, request: Headers) -> Headers:
+        """Return the fields that grant a request, or none if its origin is not listed."""
+        origin = b"*" if b"*" in self._granted else b"".join(values(request, b"origin"))
+        return self._granted.get(origin, [])

@@ -130,7 +130,8 @@ class Upstream:
     async def _open(self, replica: Replica, seconds: float) -> UpstreamConnection:
         replica.in_flight += 1
         try:
-            connection = await replica.open(seconds)
+            async with asyncio.timeout(seconds):
+                connection = await replica.open()
         except BaseException as error:
             replica.in_flight -= 1
             if isinstance(error, OSError) and error.errno not in OUR_OWN:

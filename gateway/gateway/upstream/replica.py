@@ -53,11 +53,10 @@ class Replica:
         connection.rest(self._limits.keep_alive)
         self._idle.append(connection)
 
-    async def open(self, seconds: float) -> UpstreamConnection:
+    async def open(self) -> UpstreamConnection:
         """Return a new connection, or raise an OSError."""
         new = partial(UpstreamConnection, self._limits, self.address)
-        async with asyncio.timeout(seconds):
-            _, connection = await asyncio.get_running_loop().create_connection(new, *self.address)
+        _, connection = await asyncio.get_running_loop().create_connection(new, *self.address)
         return connection
 
     async def is_ready(self, seconds: float) -> bool:
@@ -68,7 +67,7 @@ class Replica:
             Problem: its answer is not valid.
         """
         async with asyncio.timeout(seconds):
-            connection = await self.open(seconds)
+            connection = await self.open()
             try:
                 connection.begin(CHECK % self.name.encode(), is_all=True)
                 await connection.receive_head()

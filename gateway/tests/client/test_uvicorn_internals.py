@@ -39,7 +39,6 @@ METHODS: list[tuple[Callable[..., Any], list[str]]] = [
     (HttpToolsProtocol.on_headers_complete, []),
     (HttpToolsProtocol.on_body, ["body"]),
     (HttpToolsProtocol.on_message_complete, []),
-    (HttpToolsProtocol.on_response_complete, []),
     (HttpToolsProtocol._start_asgi_task, ["cycle", "app"]),
     (HttpToolsProtocol.shutdown, []),
     (RequestResponseCycle.run_asgi, ["app"]),

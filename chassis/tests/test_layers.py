@@ -153,8 +153,9 @@ def test_no_rule_goes_too_far(rule: Rule, source: str) -> None:
     assert rule(source) == []
 
 
-def test_the_readme_of_the_chassis_names_each_module() -> None:
-    readme = (ROOT / "chassis" / "README.md").read_text()
-    named = re.findall(r"`(\w+\.py)`", readme.partition("\n| ")[2])
-    there = {file.name for file in PACKAGES["chassis"].glob("*.py")} - {"__init__.py"}
-    assert sorted(named) == sorted(there)
+@pytest.mark.parametrize("package", ["chassis", "gateway"])
+def test_a_readme_names_each_module_once(package: str) -> None:
+    readme = (ROOT / package / "README.md").read_text()
+    named = re.findall(r"`([\w/]+\.py)`", readme.partition("\n| ")[2])
+    there = [file for file in files(package) if file.name != "__init__.py"]
+    assert sorted(named) == sorted(str(file.relative_to(PACKAGES[package])) for file in there)

@@ -1,10 +1,9 @@
 """The metrics that Prometheus reads."""
 
 import socket
-from functools import cache
+from functools import cache, partial
 from http import HTTPStatus
 from threading import Thread
-from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app
@@ -24,28 +23,33 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        ours: Any = {"namespace": "gateway", "registry": self.registry}
-        self.retried = Counter(
-            "retries", "Requests sent to a replica once more", ["upstream"], **ours
+        counter = partial(Counter, namespace="gateway", registry=self.registry)
+        gauge = partial(Gauge, namespace="gateway", registry=self.registry)
+        self.retried = counter("retries", "Requests sent to a replica once more", ["upstream"])
+        self.left_out = counter(
+            "replicas_left_out",
+            "Times that a replica was left out until a probe succeeds",
+            ["upstream"],
         )
-        left_out = "Times that a replica was left out until a probe succeeds"
-        self.left_out = Counter("replicas_left_out", left_out, ["upstream"], **ours)
-        self.limited = Counter("limited", "Requests refused by a rate limit", ["route"], **ours)
-        failures = "Times that the store of rate limits failed, so that requests were counted here"
-        self.store_failures = Counter("rate_limit_store_failures", failures, **ours)
-        full = "Answers that say that the storage of an upstream is full"
-        self._storage_full = Counter("storage_full", full, ["upstream"], **ours)
-        in_flight = Gauge("in_flight", "Requests being answered", ["route"], **ours)
+        self.limited = counter("limited", "Requests refused by a rate limit", ["route"])
+        self.store_failures = counter(
+            "rate_limit_store_failures",
+            "Times that the store of rate limits failed, so that requests were counted here",
+        )
+        self.upstream_up = gauge("upstream_up", "1 if a replica is well", ["upstream"])
+        self.replica_up = gauge("replica_up", "1 if the replica is well", ["upstream", "replica"])
+        self._storage_full = counter(
+            "storage_full", "Answers that say that the storage of an upstream is full", ["upstream"]
+        )
+        in_flight = gauge("in_flight", "Requests being answered", ["route"])
         durations = Histogram(  # its _count is the number of requests
             "request_duration_seconds",
             "Time from a request's head to the end of its response",
             ["route", "upstream", "method", "status"],
+            namespace="gateway",
+            registry=self.registry,
             buckets=BUCKETS,
-            **ours,
         )
-        self.upstream_up = Gauge("upstream_up", "1 if a replica is well", ["upstream"], **ours)
-        names = ["upstream", "replica"]
-        self.replica_up = Gauge("replica_up", "1 if the replica is well", names, **ours)
         self._in_flight = cache(in_flight.labels)
         self._durations = cache(durations.labels)
 

@@ -153,11 +153,11 @@ class Exchange:
         await slots.acquire(client)
         try:
             head = self._head.for_upstream(is_chunked=body.is_chunked)
-            await self._exchange(upstream, head + gathered, body)
+            await self._try_replicas(upstream, head + gathered, body)
         finally:
             slots.release(client)
 
-    async def _exchange(self, upstream: Upstream, data: bytes, body: RequestBody) -> None:
+    async def _try_replicas(self, upstream: Upstream, data: bytes, body: RequestBody) -> None:
         """Send the request and relay the response.
 
         If the connection is lost before any response and the request may be repeated, it is sent

@@ -72,7 +72,7 @@ class Upstream:
         except TimeoutError:
             raise Problem(*UNAVAILABLE) from None
 
-    async def connect(self, avoided: Replica | None = None) -> tuple[Replica, UpstreamConnection]:
+    async def connect(self, avoided: Replica | None) -> tuple[Replica, UpstreamConnection]:
         """Return a connection to the best replica; release() must follow.
 
         While none is usable, it waits a moment and asks them once more. With `avoided`, a replica

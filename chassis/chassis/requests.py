@@ -8,10 +8,12 @@ import json
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import parse_qsl
 
-from fastapi import Depends, Query, Request
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 from starlette.datastructures import FormData, QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -170,8 +172,10 @@ def _refuse(constant: str) -> None:
     raise ValueError(constant)
 
 
-async def _refuse_query(_query: Annotated[NoQuery, Query()]) -> None:
-    """Refuse every query parameter."""
-
-
-NO_QUERY = Depends(_refuse_query)
+def refuse_query(request: Request) -> None:
+    """Raise RequestValidationError if the request has a query parameter."""
+    try:
+        NoQuery.model_validate(dict.fromkeys(request.query_params))
+    except ValidationError as error:
+        errors = [{**each, "loc": ("query", *each["loc"])} for each in error.errors()]
+        raise RequestValidationError(errors) from None

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from chassis.openapi import precondition
 from chassis.preconditions import ConditionalRequest
-from chassis.requests import StrictRequest
+from chassis.requests import StrictRequest, refuse_query
 from chassis.transactions import in_transaction
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ class Route(APIRoute):
     It runs in a thread of the database, and its transaction is over before the answer leaves:
     committed when the route returns, rolled back when it raises. A route written with `async def`
     runs in the event loop and must not block. A route that takes a ConditionalRequest is answered
-    with an ETag.
+    with an ETag. One that has no query parameters refuses any.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
@@ -63,13 +63,17 @@ class Route(APIRoute):
         handler = super().get_route_handler()
         first = [*_marked(self.dependant)]
         takes_body = self.body_field is not None
+        takes_query = _takes_query(self.dependant)
         request_class = self._request_class
 
         async def strict_handler(request: Request) -> Response:
             strict_request = request_class(request.scope, request.receive)
             has_body = takes_body or not _BODY.isdisjoint(dict(request.scope["headers"]))
-            for dependency in first if has_body else ():
+            has_wrong_query = bool(request.scope["query_string"]) and not takes_query
+            for dependency in first if has_body or has_wrong_query else ():
                 await dependency(strict_request)
+            if has_wrong_query:
+                refuse_query(strict_request)
             if has_body and not takes_body:
                 await strict_request.skip_body()
             answer = await handler(strict_request)
@@ -86,6 +90,10 @@ def _marked(dependant: Dependant) -> Iterator[Callable[[Request], Awaitable[Any]
         if each.call is not None and each.call in _before_body:
             yield each.call
         yield from _marked(each)
+
+
+def _takes_query(dependant: Dependant) -> bool:
+    return bool(dependant.query_params) or any(map(_takes_query, dependant.dependencies))
 
 
 def _one_transaction(endpoint: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, Any]]:

@@ -28,7 +28,6 @@ from chassis.pages import TextPage
 from chassis.pagination import Row, count_rows, fetch_page, link_next_page
 from chassis.postgresql import make_postgresql_engine, parse_url
 from chassis.preconditions import ConditionalRequest, entity_tag
-from chassis.requests import NO_QUERY
 from chassis.routes import Route
 from chassis.schemas import Input, NoNul, OptionalParameter, Output, RowId
 from chassis.search import Search
@@ -143,12 +142,12 @@ def list_notes(
     return link_next_page(request, response, page, fetch_page(db, SHOWN, page, found))
 
 
-@router.get("/{note_id}", response_model=NoteOut, dependencies=[NO_QUERY])
+@router.get("/{note_id}", response_model=NoteOut)
 def get_note(note_id: RowId, db: Db, request: ConditionalRequest) -> Note:
     return request.show(_find(db, note_id))
 
 
-@router.post("/", status_code=201, response_model=NoteOut, dependencies=[NO_QUERY])
+@router.post("/", status_code=201, response_model=NoteOut)
 @idempotent
 def create_note(note: NoteCreate, db: Db, response: Response) -> Note:
     created = Note(text=note.text)
@@ -159,7 +158,7 @@ def create_note(note: NoteCreate, db: Db, response: Response) -> Note:
     return created
 
 
-@router.patch("/{note_id}", response_model=NoteOut, dependencies=[NO_QUERY])
+@router.patch("/{note_id}", response_model=NoteOut)
 def update_note(note_id: RowId, changes: NoteUpdate, db: Db, request: ConditionalRequest) -> Note:
     note = _find(db, note_id, lock=True)
     request.check(note.version)
@@ -169,7 +168,7 @@ def update_note(note_id: RowId, changes: NoteUpdate, db: Db, request: Conditiona
     return request.show(note)
 
 
-@router.delete("/{note_id}", status_code=204, response_class=Response, dependencies=[NO_QUERY])
+@router.delete("/{note_id}", status_code=204, response_class=Response)
 def delete_note(note_id: RowId, db: Db, request: ConditionalRequest) -> None:
     note = _find(db, note_id, lock=True)
     request.check(note.version)

@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session
 from chassis.app import make_app
 from chassis.callers import SIGN_IN_IS_OPTIONAL, CallerId, SignedInId, WriterId
 from chassis.errors import UnauthorizedError
-from chassis.requests import NO_QUERY
 from chassis.routes import Route
 from chassis.schemas import Input
 from chassis_testing.hostile import MEBIBYTE
@@ -30,7 +29,7 @@ class Fields(Input):
     text: str
 
 
-router = APIRouter(route_class=Route, dependencies=[NO_QUERY])
+router = APIRouter(route_class=Route)
 
 
 @router.get("/public", openapi_extra=SIGN_IN_IS_OPTIONAL)

@@ -13,7 +13,6 @@ from chassis.idempotency import idempotent
 from chassis.openapi import problems
 from chassis.pagination import Row, link_next_page
 from chassis.preconditions import ConditionalRequest, entity_tag
-from chassis.requests import NO_QUERY
 from chassis.routes import Route
 
 router = APIRouter(prefix="/posts", tags=["posts"], route_class=Route)
@@ -33,18 +32,13 @@ def list_posts(
     return link_next_page(request, response, page, crud.list_posts(db, page, caller_id))
 
 
-@router.get(
-    "/{post_id}",
-    response_model=PostOut,
-    dependencies=[NO_QUERY],
-    openapi_extra=SIGN_IN_IS_OPTIONAL,
-)
+@router.get("/{post_id}", response_model=PostOut, openapi_extra=SIGN_IN_IS_OPTIONAL)
 def get_post(post_id: PostId, caller_id: CallerId, db: Db, request: ConditionalRequest) -> Post:
     """Read one post; ETag names its version."""
     return request.show(crud.get_post(db, post_id, caller_id))
 
 
-@router.post("/", status_code=201, response_model=PostOut, dependencies=[NO_QUERY])
+@router.post("/", status_code=201, response_model=PostOut)
 @idempotent
 def create_post(post: PostCreate, caller_id: WriterId, db: Db, response: Response) -> Post:
     """Create a post of the caller's; Location names it."""
@@ -54,12 +48,7 @@ def create_post(post: PostCreate, caller_id: WriterId, db: Db, response: Respons
     return created
 
 
-@router.patch(
-    "/{post_id}",
-    response_model=PostOut,
-    dependencies=[NO_QUERY],
-    responses=problems(403),
-)
+@router.patch("/{post_id}", response_model=PostOut, responses=problems(403))
 def update_post(
     post_id: PostId,
     changes: PostUpdate,
@@ -71,13 +60,7 @@ def update_post(
     return request.show(crud.update_post(db, post_id, changes, caller_id, request.check))
 
 
-@router.delete(
-    "/{post_id}",
-    status_code=204,
-    response_class=Response,
-    dependencies=[NO_QUERY],
-    responses=problems(403),
-)
+@router.delete("/{post_id}", status_code=204, response_class=Response, responses=problems(403))
 def delete_post(post_id: PostId, caller_id: WriterId, db: Db, request: ConditionalRequest) -> None:
     """Delete one post. Without an author, anyone signed in may do it."""
     crud.delete_post(db, post_id, caller_id, request.check)

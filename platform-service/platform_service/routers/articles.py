@@ -9,7 +9,6 @@ from chassis.idempotency import idempotent
 from chassis.openapi import problems
 from chassis.pagination import Row, link_next_page
 from chassis.preconditions import ConditionalRequest, entity_tag
-from chassis.requests import NO_QUERY
 from chassis.routes import Route
 from platform_service import crud
 from platform_service.database import Db
@@ -45,12 +44,7 @@ def list_articles(
     return link_next_page(request, response, page, found)
 
 
-@router.get(
-    "/{article_id}",
-    response_model=ArticleOut,
-    dependencies=[NO_QUERY],
-    openapi_extra=SIGN_IN_IS_OPTIONAL,
-)
+@router.get("/{article_id}", response_model=ArticleOut, openapi_extra=SIGN_IN_IS_OPTIONAL)
 def get_article(
     article_id: ArticleId,
     caller_id: CallerId,
@@ -66,7 +60,7 @@ def get_article(
     return request.show(article, article.owner_email)
 
 
-@router.post("/", status_code=201, response_model=ArticleOut, dependencies=[NO_QUERY])
+@router.post("/", status_code=201, response_model=ArticleOut)
 @idempotent
 def create_article(
     article: ArticleCreate, caller_id: SignedInId, db: Db, response: Response
@@ -79,12 +73,7 @@ def create_article(
     return created
 
 
-@router.patch(
-    "/{article_id}",
-    response_model=ArticleOut,
-    dependencies=[NO_QUERY],
-    responses=problems(403),
-)
+@router.patch("/{article_id}", response_model=ArticleOut, responses=problems(403))
 def update_article(
     article_id: ArticleId,
     changes: ArticleUpdate,
@@ -98,13 +87,7 @@ def update_article(
     return request.show(article, article.owner_email)
 
 
-@router.delete(
-    "/{article_id}",
-    status_code=204,
-    response_class=Response,
-    dependencies=[NO_QUERY],
-    responses=problems(403),
-)
+@router.delete("/{article_id}", status_code=204, response_class=Response, responses=problems(403))
 def delete_article(
     article_id: ArticleId, caller_id: SignedInId, db: Db, request: ConditionalRequest
 ) -> None:

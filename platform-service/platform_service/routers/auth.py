@@ -13,7 +13,6 @@ from chassis.addresses import ClientNetwork
 from chassis.callers import CallerId
 from chassis.errors import BadRequestError, DomainError, TooManyRequestsError, UnauthorizedError
 from chassis.openapi import problems
-from chassis.requests import NO_QUERY
 from chassis.routes import Route
 from chassis.transactions import in_transaction
 from platform_service import crud, sessions, throttle
@@ -61,11 +60,7 @@ def _oauth_error(error: Exception) -> str | None:
 
 
 UNCERTAIN = (504, 507)  # of a POST that stores something and is no creation
-COMMON: dict[str, Any] = {
-    "tags": ["auth"],
-    "dependencies": [NO_QUERY],
-    "responses": problems(401),
-}
+COMMON: dict[str, Any] = {"tags": ["auth"], "responses": problems(401)}
 router = APIRouter(prefix="/auth", route_class=OAuthRoute, **COMMON)
 keys_router = APIRouter(route_class=Route, **COMMON)
 

@@ -13,7 +13,6 @@ from chassis.idempotency import Attempt, IdempotencyKey, Replay, sent_otherwise
 from chassis.openapi import problems
 from chassis.pages import Page
 from chassis.pagination import Row, link_next_page
-from chassis.requests import NO_QUERY
 from chassis.routes import Route
 from chassis.transactions import in_transaction
 from platform_service import crud, throttle
@@ -27,13 +26,7 @@ from platform_service.schemas import AccountDelete, UserCreate, UserId, UserOut,
 router = APIRouter(prefix="/users", tags=["users"], route_class=Route, responses=problems(401))
 
 
-@router.post(
-    "/",
-    status_code=201,
-    response_model=UserOut,
-    dependencies=[NO_QUERY],
-    responses=problems(409, 429),
-)
+@router.post("/", status_code=201, response_model=UserOut, responses=problems(409, 429))
 async def create_user(
     user: UserCreate,
     caller_id: CallerId,
@@ -99,15 +92,13 @@ def list_users(
     return link_next_page(request, response, page, found)
 
 
-@router.get("/me", response_model=UserOut, dependencies=[NO_QUERY])
+@router.get("/me", response_model=UserOut)
 def get_me(caller_id: SignedInId, db: Db) -> User:
     """Read who is signed in."""
     return crud.get_caller(db, caller_id)
 
 
-@router.patch(
-    "/me", response_model=UserOut, dependencies=[NO_QUERY], responses=problems(403, 409, 429)
-)
+@router.patch("/me", response_model=UserOut, responses=problems(403, 409, 429))
 async def update_me(
     changes: UserUpdate,
     caller_id: SignedInId,
@@ -133,13 +124,7 @@ def _update_user(
     return user
 
 
-@router.delete(
-    "/me",
-    status_code=204,
-    response_class=Response,
-    dependencies=[NO_QUERY],
-    responses=problems(403, 429),
-)
+@router.delete("/me", status_code=204, response_class=Response, responses=problems(403, 429))
 async def delete_me(
     account: AccountDelete,
     caller_id: SignedInId,
@@ -186,7 +171,7 @@ def _count_attempt(db: Session, email: str, network: str, *, matches: bool) -> N
         throttle.note_failure(db, email, network, others)
 
 
-@router.get("/{user_id}", response_model=UserOut, dependencies=[NO_QUERY])
+@router.get("/{user_id}", response_model=UserOut)
 def get_user(user_id: UserId, caller_id: SignedInId, db: Db, request: Request) -> User:
     """Read one user."""
     crud.get_caller(db, caller_id)

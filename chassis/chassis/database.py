@@ -10,7 +10,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from fastapi import Request
-from sqlalchemy import Connection, Engine, MetaData, inspect, text
+from sqlalchemy import Connection, Engine, MetaData, event, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -51,10 +51,10 @@ class Database:
             Threads(readers, "reader", may_write=False),
             Threads(writers, "writer", may_write=True),
         )
-        snapshot = self.reader.execution_options(snapshot=True)  # a transaction, after all
         # A session that only reads has nothing to flush, and need not look before each query.
         self.readers = _sessions(self.reader, self._threads[0], autoflush=False)
-        self._snapshots = _sessions(snapshot, self._threads[0], autoflush=False)
+        snapshots = _with_snapshots(self.reader)
+        self._snapshots = _sessions(snapshots, self._threads[0], autoflush=False)
         self.writers = _sessions(self.engine, self._threads[1], autoflush=True)
         self._checking = Lock()
         self._fault = ""
@@ -146,6 +146,29 @@ def _sessions(engine: Engine, threads: Threads, *, autoflush: bool) -> sessionma
     return sessionmaker(
         engine, autoflush=autoflush, expire_on_commit=False, info={"threads": threads}
     )
+
+
+def _with_snapshots(reader: Engine) -> Engine:
+    """Return an engine on the same connections, whose statements see what the first one saw."""
+    engine = reader.execution_options()
+    event.listen(engine, "begin", _begin_snapshot)
+    event.listen(engine, "commit", _end_snapshot)
+    event.listen(engine, "rollback", _end_snapshot)
+    return engine
+
+
+def _begin_snapshot(connection: Connection) -> None:
+    # Not by SQLAlchemy's isolation_level: to leave AUTOCOMMIT and come back, psycopg2 changes the
+    # default of the whole session, which behind a pooler is another client's next.
+    is_postgresql = connection.dialect.name == "postgresql"
+    mode = " ISOLATION LEVEL REPEATABLE READ, READ ONLY" if is_postgresql else ""
+    connection.exec_driver_sql(f"BEGIN{mode}")
+
+
+def _end_snapshot(connection: Connection) -> None:
+    # On SQLite the driver ends it. There is nothing to undo, whether it went well or not.
+    if connection.dialect.name == "postgresql" and not connection.invalidated:
+        connection.exec_driver_sql("COMMIT")
 
 
 def reason_of(error: DBAPIError) -> str:

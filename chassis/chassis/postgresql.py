@@ -97,6 +97,7 @@ def make_postgresql_engine(
         max_overflow=0,
         pool_recycle=RECYCLE_SECONDS,
         hide_parameters=True,
+        skip_autocommit_rollback=read_only,
         connect_args={
             **{name: value for name, value in arguments.items() if name not in url.query},
             "client_encoding": "UTF8",  # whatever PGCLIENTENCODING says
@@ -110,9 +111,6 @@ def make_postgresql_engine(
     if read_only:
         for execution in ("do_execute", "do_executemany"):
             event.listen(engine, execution, _refuse_writes)
-        event.listen(engine, "begin", _begin_snapshot)
-        event.listen(engine, "commit", _end_snapshot)
-        event.listen(engine, "rollback", _end_snapshot)
     else:
         event.listen(engine, "begin", _lift_limits)
     return engine
@@ -174,24 +172,11 @@ def _refuse_writes(_cursor: object, statement: str, _values: object, context: An
         raise driver.InternalError("This statement may not stand in a read-only session.")
 
 
-def _begin_snapshot(connection: Connection) -> None:
-    # Not by SQLAlchemy's isolation_level: to leave AUTOCOMMIT and come back, psycopg2 changes the
-    # default of the whole session, which behind a pooler is another client's next.
-    if connection.get_execution_options().get("snapshot"):
-        connection.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-
-
 def _lift_limits(connection: Connection) -> None:
     # The limits on requests would end a migration too, or the wait for another one.
     if connection.get_execution_options().get("is_migration"):
         for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
             connection.exec_driver_sql(f"SET LOCAL {limit} = 0")
-
-
-def _end_snapshot(connection: Connection) -> None:
-    # It has changed nothing, so that there is nothing to undo either.
-    if connection.get_execution_options().get("snapshot") and not connection.invalidated:
-        connection.exec_driver_sql("COMMIT")
 
 
 def version_of(connection: Connection) -> int:

@@ -5,7 +5,7 @@ import sqlite3
 import time
 from contextlib import closing
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -34,8 +34,9 @@ def make_sqlite_engine(url: URL, *, connections: int, read_only: bool) -> Engine
     event.listen(engine, "connect", _configure)
     if read_only:
         event.listen(engine, "connect", _refuse_writes)
-    event.listen(engine, "begin", _begin_snapshot if read_only else _begin_immediate)
-    event.listen(engine, "begin", _note_time)  # after the wait for another writer
+    else:
+        event.listen(engine, "begin", _begin_immediate)
+        event.listen(engine, "begin", _note_time)  # after the wait for another writer
     return engine
 
 
@@ -75,7 +76,9 @@ def _configure(connection: Any, record: ConnectionPoolEntry) -> None:
     connection.create_function("lower", 1, str.lower, deterministic=True)
     connection.create_function("clock_timestamp", 0, _clock)
     # SQLite's own knows whole seconds only. The defaults of columns call this one too.
-    connection.create_function("current_timestamp", 0, partial(record.info.get, "began_at"))
+    connection.create_function(
+        "current_timestamp", 0, lambda: record.info.get("began_at") or _clock()
+    )
     for pragma in (f"busy_timeout = {REQUEST_WAIT}", "synchronous = FULL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}")
     _enter_wal_mode(connection)
@@ -107,11 +110,6 @@ def _enter_wal_mode(connection: Any) -> None:
             time.sleep(0.01)
         else:
             return
-
-
-def _begin_snapshot(connection: Connection) -> None:
-    if connection.get_execution_options().get("snapshot"):
-        connection.exec_driver_sql("BEGIN")
 
 
 def _begin_immediate(connection: Connection) -> None:

@@ -95,12 +95,8 @@ def _transact(db: Session, work: Callable[[], T], decision: Lock) -> T:
     """Run a transaction in this thread, and note how it ended."""
     threads: Threads = db.info["threads"]
     try:
-        with db, db.begin():
-            result = work()
-            if threads.may_write:
-                db.flush()
-                if not decision.acquire(blocking=False):
-                    raise TimeoutError
+        with db:  # closes it, which is the end of a transaction that only reads
+            result = _commit(db, work, decision) if threads.may_write else work()
     except DomainError:
         threads.last_result = monotonic()
         raise
@@ -112,6 +108,16 @@ def _transact(db: Session, work: Callable[[], T], decision: Lock) -> T:
         raise
     threads.note_result()
     return result
+
+
+def _commit(db: Session, work: Callable[[], T], decision: Lock) -> T:
+    """Return the result of work that is committed, unless its request waits no longer."""
+    with db.begin():
+        result = work()
+        db.flush()
+        if not decision.acquire(blocking=False):
+            raise TimeoutError
+        return result
 
 
 class _Patience:

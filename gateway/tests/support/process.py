@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from chassis_testing.ports import free_port
-from support.waiting import PATIENCE, eventually
+from support.waiting import PATIENCE, PROCESS_PATIENCE, eventually
 
 
 class Process:
@@ -37,14 +37,14 @@ class Process:
             with closing(socket.socket()) as sock:
                 return sock.connect_ex(("127.0.0.1", self.port)) == 0
 
-        eventually(answers)
+        eventually(answers, PROCESS_PATIENCE)
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), PATIENCE)
 
     def end(self) -> tuple[int, str, str]:
         """Wait for the end; return the exit code and both outputs."""
-        out, err = self.process.communicate(timeout=PATIENCE)
+        out, err = self.process.communicate(timeout=PROCESS_PATIENCE)
         return self.process.returncode, out.decode(), err.decode()
 
 

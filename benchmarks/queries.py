@@ -99,11 +99,15 @@ def _message(stream: BinaryIO | Any) -> tuple[bytes, bytes]:
 
 def trace_sqlite(module: ModuleType, file: Path) -> None:
     """Write each statement that a driver's connections run into a file."""
-    connect, output = module.connect, file.open("a", buffering=1)
+    connect, output, last = module.connect, file.open("a", buffering=1), ""
 
     def write(statement: str) -> None:
-        if not statement.startswith("--"):  # a trigger's or a constraint's
+        nonlocal last
+        # A driver names a trigger in a comment, or says the statement that set it off once more.
+        is_new = statement != last or statement.startswith("SELECT")
+        if is_new and not statement.startswith("--"):
             output.write(" ".join(statement.split()) + "\n")
+            last = statement
 
     def traced(*args: Any, **kwargs: Any) -> Any:
         connection = connect(*args, **kwargs)

@@ -150,6 +150,8 @@ class Exchange:
         await upstream.wait_until_usable()
         slots = upstream.slots if body.is_complete else upstream.uploads
         client = counted_as(self._head.client)
+        if not body.is_complete:
+            await self._proxy.turns.wait(client)
         await slots.acquire(client)
         try:
             head = self._head.for_upstream(is_chunked=body.is_chunked)
@@ -162,11 +164,13 @@ class Exchange:
 
         If the connection is lost before any response and the request may be repeated, it is sent
         once more. A request that a replica lets wait moves on as long as there is another. Both
-        need the whole request in `data`: a body that still comes is kept nowhere.
+        need the whole request in `data`: a body that still comes is kept nowhere. It gets a new
+        connection, since an answer before its end leaves the connection useless: those that are
+        kept are for the other requests.
         """
         is_whole, lost_by = body.is_complete, None
         while True:
-            replica, connection = await self._connect(upstream, lost_by)
+            replica, connection = await self._connect(upstream, lost_by, may_reuse=is_whole)
             self._times.replica, self._times.asked = replica.name, perf_counter()
             try:
                 return await self._attempt(connection, data, body)
@@ -181,11 +185,11 @@ class Exchange:
             self._proxy.metrics.retried.labels(upstream.name).inc()
 
     async def _connect(
-        self, upstream: Upstream, lost_by: Replica | None
+        self, upstream: Upstream, lost_by: Replica | None, *, may_reuse: bool
     ) -> tuple[Replica, UpstreamConnection]:
         """Return a connection. A write that was lost may be done, so that 503 would double it."""
         try:
-            return await upstream.connect(lost_by)
+            return await upstream.connect(lost_by, may_reuse=may_reuse)
         except Problem:
             if lost_by and not self._head.is_safe:
                 raise Problem(*BROKEN) from None
@@ -211,7 +215,9 @@ class Exchange:
         try:
             if body.needs_continue and not await connection.may_send_body(CONTINUE_TIMEOUT):
                 return
+            client = counted_as(self._head.client)
             while not body.is_complete:
+                await self._proxy.turns.wait(client)
                 data = await body.read()
                 await connection.send(data, is_last=body.is_complete)
         except Problem as problem:

@@ -13,6 +13,7 @@ from gateway.proxy.cors import Cors
 from gateway.proxy.exchange import Exchange
 from gateway.proxy.rate_limits import RateLimiter
 from gateway.proxy.trusted_proxies import TrustedProxies
+from gateway.proxy.turns import Turns
 from gateway.routes import Routes, matcher
 from gateway.upstream.pool import Upstream, look_around, tick_forever
 
@@ -35,6 +36,7 @@ class Proxy:
         self.cors = Cors(settings.cors_origins)
         self.trusted = TrustedProxies(settings.trusted_proxies)
         self.limiter = RateLimiter(settings, routes.rate_limits, self.metrics.store_failures)
+        self.turns = Turns()
         self.upstreams = {
             name: Upstream(name, limits, self.metrics) for name, limits in routes.upstreams.items()
         }

@@ -72,25 +72,30 @@ class Upstream:
         except TimeoutError:
             raise Problem(*UNAVAILABLE) from None
 
-    async def connect(self, avoided: Replica | None) -> tuple[Replica, UpstreamConnection]:
+    async def connect(
+        self, avoided: Replica | None, *, may_reuse: bool
+    ) -> tuple[Replica, UpstreamConnection]:
         """Return a connection to the best replica; release() must follow.
 
         While none is usable, it waits a moment and asks them once more. With `avoided`, a replica
-        that lost the request, the connection is always a new one.
+        that lost the request, the connection is always a new one, and so it is unless it
+        `may_reuse` one.
         """
-        if found := await self._ask_each(avoided):
+        if found := await self._ask_each(avoided, may_reuse=may_reuse):
             return found
         await self.wait_until_usable()
-        if found := await self._ask_each(avoided):
+        if found := await self._ask_each(avoided, may_reuse=may_reuse):
             return found
         raise Problem(*UNAVAILABLE)
 
-    async def _ask_each(self, avoided: Replica | None) -> tuple[Replica, UpstreamConnection] | None:
+    async def _ask_each(
+        self, avoided: Replica | None, *, may_reuse: bool
+    ) -> tuple[Replica, UpstreamConnection] | None:
         """Ask every replica once, until one accepts or the time for connecting is over."""
         deadline = monotonic() + self._limits.connect_timeout
         asked: list[Replica] = []
         while replica := self._choose(avoided, asked) or await self._find(avoided, asked):
-            if avoided is None and (connection := replica.reuse()):
+            if may_reuse and avoided is None and (connection := replica.reuse()):
                 replica.in_flight += 1
                 return replica, connection
             asked.append(replica)

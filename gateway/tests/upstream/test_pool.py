@@ -19,6 +19,28 @@ def test_a_connection_is_reused(gateway: Start, upstream: RawUpstream) -> None:
     assert upstream.connections <= 2
 
 
+def test_a_large_body_leaves_the_kept_connection_to_others(
+    gateway: Start, upstream: RawUpstream
+) -> None:
+    """An answer before the body's end makes its connection useless."""
+    by_method: dict[bytes, set[int]] = {b"GET": set(), b"POST": set()}
+
+    def script(sock: socket.socket, data: bytes) -> None:
+        method = data.split(b" ")[0]
+        by_method[method].add(sock.getpeername()[1])
+        sock.sendall(OK)
+        if method == b"POST":
+            raise ConnectionError
+
+    upstream.script = script
+    running = gateway(upstream.url, limits={"defaults": {"keep_alive": 600.0}})
+    for _ in range(5):
+        running.get("/posts")
+        running.get("/posts", method="POST", body=b"x" * 500_000)
+    assert len(by_method[b"GET"]) == 1
+    assert len(by_method[b"POST"]) == 5
+
+
 def test_an_idle_connection_is_closed(gateway: Start, upstream: RawUpstream) -> None:
     closed = threading.Event()
 

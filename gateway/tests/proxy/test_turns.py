@@ -1,0 +1,69 @@
+"""Large bodies move in turns, and clients take turns."""
+
+import asyncio
+
+from support.gateway import Start
+from support.upstream import RawUpstream
+
+from gateway.proxy.turns import Turns
+
+
+class Noting(Turns):
+    """Turns that note who waited for them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clients: list[str] = []
+
+    async def wait(self, client: str) -> None:
+        self.clients.append(client)
+        await super().wait(client)
+
+
+def test_a_large_body_waits_for_each_of_its_turns_and_a_small_request_for_none(
+    gateway: Start, upstream: RawUpstream
+) -> None:
+    running = gateway(upstream.url)
+    running.app.proxy.turns = turns = Noting()
+    assert running.get("/posts").status == 200
+    assert running.get("/posts", method="POST", body=b"x" * 1_000).status == 200
+    assert turns.clients == []
+    assert running.get("/posts", method="POST", body=b"x" * 1_000_000).status == 200
+    assert len(turns.clients) > 5
+    assert set(turns.clients) == {"127.0.0.1"}
+
+
+def test_clients_take_turns_and_each_round_of_the_event_loop_has_one() -> None:
+    """Client a asks three times before b and c ask once."""
+    assert asyncio.run(rounds("a", "a", "a", "b", "c")) == ["a", "b", "c", "a", "a"]
+
+
+def test_a_turn_of_a_request_that_has_ended_is_nobodys() -> None:
+    async def story() -> None:
+        turns = Turns()
+        ended = asyncio.create_task(turns.wait("a"))
+        waits = asyncio.create_task(turns.wait("b"))
+        await asyncio.sleep(0)
+        ended.cancel()
+        await waits
+        await turns.wait("a")
+        assert ended.cancelled()
+
+    asyncio.run(story())
+
+
+async def rounds(*clients: str) -> list[str]:
+    """Return whose turn each round of the event loop was. Fail if a round had two."""
+    turns, had = Turns(), list[str]()
+
+    async def take(client: str) -> None:
+        await turns.wait(client)
+        had.append(client)
+
+    tasks = [asyncio.create_task(take(client)) for client in clients]
+    while len(had) < len(clients):
+        before = len(had)
+        await asyncio.sleep(0)
+        assert len(had) <= before + 1
+    await asyncio.gather(*tasks)
+    return had

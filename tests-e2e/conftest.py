@@ -4,7 +4,7 @@ from collections.abc import Generator, Iterator
 
 import httpx
 import pytest
-from support.api import User, client, new_user, write_article, write_post
+from support.api import TLS, PatientTransport, User, client, new_user, write_article, write_post
 from support.deployment import Containers, Deployment, choose, running
 from support.wire import Wire
 
@@ -54,6 +54,13 @@ def api(deployment: Deployment) -> Iterator[httpx.Client]:
     """A client without credentials."""
     with client(deployment) as api:
         yield api
+
+
+@pytest.fixture(scope="session")
+def crowd(deployment: Deployment) -> Iterator[httpx.Client]:
+    """A client for many threads that write one row. It sends again what was 503."""
+    with client(deployment, PatientTransport(verify=TLS)) as crowd:
+        yield crowd
 
 
 @pytest.fixture(scope="session")

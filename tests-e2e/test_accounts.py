@@ -25,11 +25,11 @@ def test_a_registered_email_is_409_in_any_letter_case(api: httpx.Client) -> None
         assert again not in answer.text
 
 
-def test_twenty_sign_ups_at_once_with_the_same_email_make_one_user(api: httpx.Client) -> None:
+def test_twenty_sign_ups_at_once_with_the_same_email_make_one_user(crowd: httpx.Client) -> None:
     email = new_email()
     emails = [email, email.upper()] * 10
     with ThreadPoolExecutor(20) as clients:
-        statuses = sorted(clients.map(lambda e: sign_up(api, e).status_code, emails))
+        statuses = sorted(clients.map(lambda e: sign_up(crowd, e).status_code, emails))
     assert statuses == [201] + [409] * 19
 
 

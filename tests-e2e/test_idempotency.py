@@ -40,10 +40,10 @@ def test_the_same_request_has_the_first_answer_again(
 
 
 @pytest.mark.parametrize("path", COLLECTIONS)
-def test_fifty_at_once_are_one(api: httpx.Client, author: User, path: str) -> None:
+def test_fifty_at_once_are_one(crowd: httpx.Client, author: User, path: str) -> None:
     key, body = word(), valid_body(path)
     with ThreadPoolExecutor(50) as clients:
-        assert_same(list(clients.map(lambda _: send(api, author, path, body, key), range(50))))
+        assert_same(list(clients.map(lambda _: send(crowd, author, path, body, key), range(50))))
 
 
 @pytest.fixture
@@ -57,11 +57,11 @@ def three(containers: Containers) -> Iterator[None]:
 @pytest.mark.usefixtures("three")
 @pytest.mark.parametrize("path", ["/articles/", "/users/"])
 def test_fifty_at_once_are_one_over_three_replicas(
-    api: httpx.Client, author: User, path: str
+    crowd: httpx.Client, author: User, path: str
 ) -> None:
     key, body = word(), valid_body(path)
     with ThreadPoolExecutor(50) as clients:
-        assert_same(list(clients.map(lambda _: send(api, author, path, body, key), range(50))))
+        assert_same(list(clients.map(lambda _: send(crowd, author, path, body, key), range(50))))
 
 
 @pytest.mark.parametrize("path", COLLECTIONS)

@@ -18,6 +18,7 @@ from chassis.database import reason_of
 from chassis.logs import AccessLog
 from chassis.middleware import RequestMiddleware
 from chassis.problems import add_problem_handlers
+from chassis.requests import UnreadableBodyError
 from chassis.transactions import add_database_handlers
 
 logger = logging.getLogger(__name__)
@@ -88,6 +89,7 @@ def make_app(
     add_problem_handlers(app)
     if look_up_caller:
         app.add_exception_handler(RequestValidationError, refuse_caller_first)
+        app.add_exception_handler(UnreadableBodyError, refuse_caller_first)
     add_database_handlers(app)
     for router in (*routers, health.router):
         app.include_router(router)

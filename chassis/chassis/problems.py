@@ -22,7 +22,7 @@ from chassis.errors import (
     TooManyRequestsError,
     UnauthorizedError,
 )
-from chassis.requests import JSON, LONGEST_FIELD_NAME, UnreadableBody, wrong_media_type
+from chassis.requests import JSON, LONGEST_FIELD_NAME, UnreadableBodyError, wrong_media_type
 
 logger = logging.getLogger(__name__)
 
@@ -109,9 +109,9 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 async def invalid_request(request: Request, error: Exception) -> Response:
     """Return the answer to a request with invalid fields, or with a body that cannot be read."""
+    if isinstance(error, UnreadableBodyError):
+        return await _http_error(request, error)
     assert isinstance(error, RequestValidationError)  # noqa: S101 - as above
-    if isinstance(error.body, UnreadableBody):
-        return problem(request, error.body.status, error.body.detail, error.body.headers)
     if isinstance(error.body, bytes):  # FastAPI leaves a body of another media type unread
         return problem(request, 415, wrong_media_type(JSON))
     errors = [

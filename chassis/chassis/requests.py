@@ -1,12 +1,8 @@
-"""Reading bodies: strictly, and so that a refusal comes after the route's own dependencies.
-
-FastAPI reads a body before it calls a route's dependencies. A body that cannot be read is therefore
-no exception but a value, which fails the validation later.
-"""
+"""Reading bodies and queries: strictly."""
 
 import json
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator
 from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl
@@ -34,29 +30,8 @@ def wrong_media_type(accepted: str) -> str:
     return f"The body must be sent as {accepted}."
 
 
-class UnreadableBody:
-    """Stands for a body that cannot be read. It has the answer's status and detail."""
-
-    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
-        self.status, self.detail, self.headers = status, detail, headers
-
-
-class UnreadableForm(UnreadableBody, FormData):
-    """The same for a form: one without fields, so that the required ones are missing."""
-
-    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
-        UnreadableBody.__init__(self, status, detail, headers)
-        FormData.__init__(self)
-
-
-class RepeatedFieldError(ValueError):
-    """A body has a field twice. Its text may be shown to clients."""
-
-    def __init__(self, names: Iterable[str]) -> None:
-        name = Counter(names).most_common(1)[0][0]
-        # Not every client can read a surrogate.
-        shown = name.encode(errors="backslashreplace").decode()[:LONGEST_FIELD_NAME]
-        super().__init__(f'The body has the field "{shown}" twice.')
+class UnreadableBodyError(HTTPException):
+    """A body that cannot be read, or that is none of the kind that the route takes."""
 
 
 class Parameters(QueryParams):
@@ -83,16 +58,16 @@ class StrictRequest(Request):
         query = QueryParams(parse_qsl(text, keep_blank_values=True, errors=NOT_UTF_8))
         return query if len(query) == len(query.multi_items()) else Parameters(query)
 
-    def _wrong_kind(self, accepted: str) -> tuple[int, str, Mapping[str, str]] | None:
-        """Return the answer to a body of another media type, or to one that is compressed."""
+    def _refuse_another_kind(self, accepted: str) -> None:
+        """Raise UnreadableBodyError for a body of another media type, or one that is compressed."""
         media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type != accepted:
-            return 415, wrong_media_type(accepted), {}
+            raise UnreadableBodyError(415, wrong_media_type(accepted))
         codings = ",".join(self.headers.getlist("content-encoding")).lower().split(",")
         if any(coding.strip() not in {"", "identity"} for coding in codings):
             detail = "The body must be sent without Content-Encoding."
-            return 415, detail, {"Accept-Encoding": "identity"}  # RFC 7694, section 3
-        return None
+            accept = {"Accept-Encoding": "identity"}  # RFC 7694, section 3
+            raise UnreadableBodyError(415, detail, accept)
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
         """Yield the parts of the body. A large one waits until there is room for it."""
@@ -112,35 +87,35 @@ class StrictRequest(Request):
             raise HTTPException(400, "The body has not come whole.") from None
 
     async def json(self) -> Any:
-        """Return the document, or what stands for one that is not read."""
+        """Return the document, or raise UnreadableBodyError."""
         body = await self.body()
-        if wrong := self._wrong_kind(JSON):
-            return UnreadableBody(*wrong)
+        self._refuse_another_kind(JSON)
         if len(body) <= SMALL:
             return _document(body)
         return await self.app.state.room.parse(self, lambda: _document(body))
 
     async def form(self, **_limits: Any) -> FormData:  # type: ignore[override] # FastAPI awaits it
-        """Return the form, encoded as OAuth2 prescribes (RFC 6749, appendix B)."""
+        """Return the form, encoded as OAuth2 prescribes, or raise UnreadableBodyError.
+
+        RFC 6749 has the encoding in appendix B, and refuses a repeated field in section 3.2.
+        """
         body = await self.body()
         if len(body) > FORM_LIMIT:
             raise HTTPException(413, f"The form is larger than {FORM_LIMIT} bytes.")
-        if body and (wrong := self._wrong_kind(FORM)):
-            return UnreadableForm(*wrong)
+        if body:
+            self._refuse_another_kind(FORM)
         try:
             fields = parse_qsl(
                 body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS
             )
         except ValueError:
-            return UnreadableForm(400, f"The form is not UTF-8, or has over {MAX_FIELDS} fields.")
-        try:
-            return FormData(_fields(fields))
-        except RepeatedFieldError as error:  # RFC 6749, section 3.2
-            return UnreadableForm(400, str(error))
+            detail = f"The form is not UTF-8, or has over {MAX_FIELDS} fields."
+            raise UnreadableBodyError(400, detail) from None
+        return FormData(_fields(fields))
 
 
 def _document(body: bytes) -> Any:
-    """Return the document of a JSON body, or what stands for one that is not read."""
+    """Return the document of a JSON body, or TOO_MANY_VALUES instead of a large one."""
     if has_too_many_values(body):
         return TOO_MANY_VALUES
     try:
@@ -150,16 +125,18 @@ def _document(body: bytes) -> Any:
             parse_int=_whole_number,
             object_pairs_hook=_fields,
         )
-    except RepeatedFieldError as error:
-        return UnreadableBody(400, str(error))
     except (ValueError, RecursionError):
-        return UnreadableBody(400, "The body is not JSON in UTF-8.")
+        raise UnreadableBodyError(400, "The body is not JSON in UTF-8.") from None
 
 
 def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the fields by name. Raise UnreadableBodyError if one is there twice."""
     fields = dict(pairs)
     if len(fields) < len(pairs):
-        raise RepeatedFieldError(name for name, _ in pairs)
+        name = Counter(name for name, _ in pairs).most_common(1)[0][0]
+        # Not every client can read a surrogate.
+        shown = name.encode(errors="backslashreplace").decode()[:LONGEST_FIELD_NAME]
+        raise UnreadableBodyError(400, f'The body has the field "{shown}" twice.')
     return fields
 
 

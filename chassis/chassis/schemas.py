@@ -66,10 +66,7 @@ class Input(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _is_a_small_object(cls, value: Any) -> Any:
-        """Refuse thousands of unknown fields at once: naming each would take seconds.
-
-        FastAPI would also take the fields from the attributes of an UnreadableBody.
-        """
+        """Refuse thousands of unknown fields at once: naming each would take seconds."""
         if value is TOO_MANY_VALUES:
             message = "Document should have at most {limit} values"
             raise PydanticCustomError("too_many_values", message, {"limit": MAX_VALUES})

@@ -7,11 +7,11 @@ from typing import Annotated
 import httpx
 import pytest
 from conftest import answer_of
-from fastapi import APIRouter, Depends, Form
+from fastapi import APIRouter, Depends, Form, Request
 
 from chassis.errors import UnauthorizedError
 from chassis.requests import FORM_LIMIT
-from chassis.routes import Route
+from chassis.routes import Route, before_body
 from chassis.schemas import Input
 from chassis_testing import hostile
 from chassis_testing.fixtures import only
@@ -32,7 +32,8 @@ class Numbered(Input):
     number: int
 
 
-async def refuse() -> None:
+@before_body
+async def refuse(_request: Request) -> None:
     raise UnauthorizedError("Sign in.")
 
 

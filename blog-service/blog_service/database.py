@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from sqlalchemy import make_url
 from sqlalchemy.orm import Session
 
+from blog_service.config import Settings
 from chassis.database import Database
 from chassis.sqlite import make_sqlite_engine
 
@@ -16,9 +17,9 @@ READERS = 2
 WRITERS = 1  # SQLite has one write lock: waiting for this thread costs less than waiting for that
 
 
-def make_database(url: str) -> Database:
-    """Return the database at this URL. Nothing is opened yet."""
-    make_engine = partial(make_sqlite_engine, make_url(url))
+def make_database(settings: Settings) -> Database:
+    """Return the database of the settings. Nothing is opened yet."""
+    make_engine = partial(make_sqlite_engine, make_url(settings.database_url))
     return Database(make_engine, MIGRATIONS, readers=READERS, writers=WRITERS)
 
 

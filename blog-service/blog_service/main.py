@@ -1,11 +1,11 @@
 """The application: `uvicorn blog_service.main:app` is enough to try it."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 
 from fastapi import FastAPI
 
-from blog_service.config import PART, Settings
+from blog_service.config import Settings
 from blog_service.database import make_database
 from blog_service.models import Base
 from blog_service.routers import posts
@@ -21,19 +21,17 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.database = make_database(settings.database_url)
-        app.state.tokens = tokens_of_callers(settings)
-        try:
-            app.state.database.create_schema(Base.metadata)
+        with closing(make_database(settings)) as database:
+            database.create_schema(Base.metadata)
+            app.state.database = database
+            app.state.tokens = tokens_of_callers(settings)
             yield
-        finally:
-            app.state.database.close()
 
-    return make_app(PART, lifespan, posts.router, tags=TAGS)
+    return make_app(settings.part, lifespan, posts.router, tags=TAGS)
 
 
 def __getattr__(name: str) -> FastAPI:
     """Return `app`, made when uvicorn asks for it and not when a test imports `create_app`."""
     if name != "app":
         raise AttributeError(name)
-    return create_app(load_settings(Settings, PART))
+    return create_app(load_settings(Settings))

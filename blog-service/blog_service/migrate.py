@@ -3,18 +3,15 @@
 It also keeps a reserve of disk space beside the file.
 """
 
-from pathlib import Path
-
-from sqlalchemy import make_url
-
 import chassis.signals  # noqa: F401 - first, for the time of the other imports
-from blog_service.config import PART, Settings
+from blog_service.config import Settings
 from blog_service.database import make_database
 from blog_service.models import POST_SEARCH, Base, Post
 from chassis.database import Database
 from chassis.migrations import fill_published_at, migrate
 from chassis.reserve import keep_reserve
 from chassis.settings import load_settings
+from chassis.sqlite import file_of
 
 
 def fill_columns(database: Database) -> None:
@@ -24,6 +21,6 @@ def fill_columns(database: Database) -> None:
 
 
 if __name__ == "__main__":
-    settings = load_settings(Settings, PART)
-    migrate(PART, lambda: make_database(settings.database_url), Base.metadata, fill_columns)
-    keep_reserve(Path(str(make_url(settings.database_url).database)).parent)
+    settings = load_settings(Settings)
+    migrate(settings, make_database, Base.metadata, fill_columns)
+    keep_reserve(file_of(settings.database_url).parent)

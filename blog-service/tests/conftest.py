@@ -21,7 +21,7 @@ BLOG = Service(
     "BLOG_",
     Settings,
     create_app,
-    lambda settings: make_database(settings.database_url),
+    make_database,
 )
 
 

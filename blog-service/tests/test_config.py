@@ -10,25 +10,9 @@ import httpx
 import pytest
 from conftest import BLOG
 
-from blog_service.config import PART, Settings
+from blog_service.config import Settings
 from chassis.settings import load_settings
 from chassis_testing.running import find_url, finish, signal_during_imports
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        *("nonsense", "sqlite://", "sqlite:///:memory:", "postgresql://user@localhost/blog"),
-        "sqlite:////nowhere/at/all/blog.db",
-    ],
-)
-def test_a_database_that_is_no_writable_sqlite_file_is_one_sentence(
-    monkeypatch: pytest.MonkeyPatch, value: str
-) -> None:
-    monkeypatch.setenv("BLOG_DATABASE_URL", value)
-    with pytest.raises(SystemExit) as end:
-        load_settings(Settings, PART)
-    assert re.fullmatch(r"blog-service: BLOG_DATABASE_URL [^\n]+\.", str(end.value.code))
 
 
 @pytest.mark.parametrize(
@@ -39,7 +23,7 @@ def test_a_url_of_keys_that_is_none_is_one_sentence(
 ) -> None:
     monkeypatch.setenv("BLOG_KEYS_URL", value)
     with pytest.raises(SystemExit) as end:
-        load_settings(Settings, PART)
+        load_settings(Settings)
     assert re.fullmatch(r"blog-service: BLOG_KEYS_URL[^\n]+\.", str(end.value.code))
 
 

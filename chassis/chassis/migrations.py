@@ -17,6 +17,7 @@ from chassis.logs import configure_logging
 from chassis.models import UtcDateTime
 from chassis.postgresql import limit_role, version_of
 from chassis.search_schema import NAME
+from chassis.settings import S, load_settings
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +36,8 @@ class RefusedError(Exception):
 
 
 def migrate(
-    part: str,
-    make_database: Callable[[], Database],
+    settings: S,
+    make_database: Callable[[S], Database],
     metadata: MetaData,
     fill: Callable[[Database], None] | None = None,
 ) -> None:
@@ -45,15 +46,15 @@ def migrate(
     The schema of a later release stays as it is. `fill` fills what is new, in transactions of its
     own, while the old code may be serving.
     """
-    configure_logging(part)
+    configure_logging(settings.part, settings.log_level)
     try:
-        with closing(make_database()) as database:
+        with closing(make_database(settings)) as database:
             is_ours = _upgrade_when_possible(database, metadata)
             if fill and is_ours:
                 _fill_alone(database, fill)
     except (RefusedError, DBAPIError) as error:
         reason = reason_of(error) if isinstance(error, DBAPIError) else error
-        sys.exit(f"{part}: the database cannot be migrated: {reason}")
+        sys.exit(f"{settings.part}: the database cannot be migrated: {reason}")
 
 
 def _upgrade_when_possible(database: Database, metadata: MetaData) -> bool:
@@ -163,13 +164,16 @@ def _refuse_tables(connection: Connection, metadata: MetaData) -> None:
         )
 
 
-def run_alembic(make_database: Callable[[], Database], metadata: MetaData) -> None:
+def run_alembic(
+    settings: type[S], make_database: Callable[[S], Database], metadata: MetaData
+) -> None:
     """Run what Alembic's command asks for, on its connection or on one of a new database."""
     connection = context.config.attributes.get("connection")
     if connection is not None:
         _run(connection, metadata)
         return
-    with closing(make_database()) as database, database.migration() as connection:
+    database = make_database(load_settings(settings))
+    with closing(database), database.migration() as connection:
         _wait_for_turn(connection)
         _run(connection, metadata)
 

@@ -88,16 +88,16 @@ class Server(uvicorn.Server):
             await asyncio.sleep(TICK)
 
 
-def serve(app: FastAPI, settings: PartSettings, part: str) -> None:
+def serve(app: FastAPI, settings: PartSettings) -> None:
     """Run a service until a signal ends it. One that arrives before it serves counts."""
-    configure_logging(part, settings.log_level)
+    configure_logging(settings.part, settings.log_level)
     spare_the_collector()
     server = Server(app, service_config(app), settings.drain_seconds)
     with server.capture_signals():
         try:
             server.run(bind(settings.host, settings.port))
         except OSError as error:
-            sys.exit(f"{part}: cannot listen at port {settings.port}: {error.strerror}.")
+            sys.exit(f"{settings.part}: cannot listen at port {settings.port}: {error.strerror}.")
         finally:
             app.state.access_log.flush()  # a second Ctrl-C ends requests that log after all else
 

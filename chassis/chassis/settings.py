@@ -2,13 +2,11 @@
 
 import re
 import sys
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, HttpUrl, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode
-
-S = TypeVar("S", bound=BaseSettings)
 
 
 def _split(value: Any) -> Any:
@@ -28,10 +26,12 @@ _SERVICE_LINK = re.compile(r"(tcp|udp|sctp)://")
 
 
 class PartSettings(BaseSettings, frozen=True, env_ignore_empty=True):
-    """The settings that every part has. A part adds its own fields and its prefix.
+    """The settings that every part has. A part adds its name, its prefix and its own fields.
 
     An empty variable counts as unset.
     """
+
+    part: ClassVar[str]  # its name in logs and on standard error
 
     host: Hosts = ("127.0.0.1",)
     port: int = Field(default=8000, ge=0, le=65535)
@@ -64,14 +64,17 @@ class CallerSettings(TokenSettings, frozen=True):
     keys_url: HttpUrl | None = None
 
 
-def load_settings(settings: type[S], part: str) -> S:
+S = TypeVar("S", bound=PartSettings)
+
+
+def load_settings(settings: type[S]) -> S:
     """Return the settings, or end the process with one sentence that names the variable."""
     try:
         return settings()
     except ValidationError as error:
         first = error.errors()[0]
         name = f"{settings.model_config['env_prefix']}{first['loc'][0]}".upper()
-        sys.exit(f"{part}: {name}{_reason(first)}.")
+        sys.exit(f"{settings.part}: {name}{_reason(first)}.")
 
 
 def is_service_link(port: Any) -> bool:

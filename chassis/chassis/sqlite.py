@@ -1,6 +1,7 @@
 """An engine for SQLite, set up for many requests at once."""
 
 import logging
+import os
 import sqlite3
 import time
 from contextlib import closing
@@ -8,9 +9,11 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Annotated, Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from pydantic import AfterValidator
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 logger = logging.getLogger(__name__)
@@ -40,7 +43,32 @@ def make_sqlite_engine(url: URL, *, connections: int, read_only: bool) -> Engine
     return engine
 
 
-def find_damage(file: Path) -> str | None:
+def _names_a_writable_file(value: str) -> str:
+    """Return the URL, or raise ValueError with the rest of a sentence that begins with its name."""
+    try:
+        url = make_url(value)
+    except ArgumentError:
+        raise ValueError("is not a database URL such as sqlite:///./name.db") from None
+    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+        raise ValueError("must name an SQLite file, such as sqlite:///./name.db")
+    file = file_of(value).resolve()
+    if not os.access(file.parent, os.W_OK):
+        raise ValueError(f"lies in {file.parent}, which is not a folder this process may write to")
+    if file.exists() and (damage := _find_damage(file)):
+        raise ValueError(f"names {file}, which is damaged: {damage}")
+    return value
+
+
+# The setting of a service whose database is an SQLite file.
+SqliteUrl = Annotated[str, AfterValidator(_names_a_writable_file)]
+
+
+def file_of(url: str) -> Path:
+    """Return the file that an SqliteUrl names."""
+    return Path(str(make_url(url).database))
+
+
+def _find_damage(file: Path) -> str | None:
     """Return what SQLite says of a file that is no database, or None."""
     try:
         with closing(sqlite3.connect(file)) as connection:

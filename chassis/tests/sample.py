@@ -5,7 +5,7 @@
 
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -37,13 +37,14 @@ from chassis.sqlite import make_sqlite_engine
 from chassis.tokens import tokens_of_callers
 from chassis.visibility import Visibility, index_lists
 
-PART = "sample"
 READERS = 2
 WRITERS = 1
 TEXT_LENGTH = 100_000
 
 
 class Settings(CallerSettings, env_prefix="SAMPLE_"):
+    part = "sample"
+
     database_url: str
 
 
@@ -99,7 +100,7 @@ def make_database(settings: Settings) -> Database:
     if url.get_backend_name() == "sqlite":
         make_engine: MakeEngine = partial(make_sqlite_engine, url)
     else:
-        make_engine = partial(make_postgresql_engine, url, PART)
+        make_engine = partial(make_postgresql_engine, url, settings.part)
     migrations = Path(__file__).parent / "migrations"
     return Database(make_engine, migrations, readers=READERS, writers=WRITERS)
 
@@ -185,27 +186,25 @@ def _find(db: Session, note_id: int, *, lock: bool = False) -> Note:
 def lifespan_of(settings: Settings) -> Lifespan:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.database = make_database(settings)
-        app.state.tokens = tokens_of_callers(settings)
-        try:
+        with closing(make_database(settings)) as database:
             if settings.database_url.startswith("sqlite"):
-                app.state.database.create_schema(Base.metadata)
+                database.create_schema(Base.metadata)
+            app.state.database = database
+            app.state.tokens = tokens_of_callers(settings)
             yield
-        finally:
-            app.state.database.close()
 
     return lifespan
 
 
 def create_app(settings: Settings) -> FastAPI:
-    return make_app(PART, lifespan_of(settings), router)
+    return make_app(settings.part, lifespan_of(settings), router)
 
 
 if __name__ == "__main__":
     import chassis.signals  # noqa: F401 - not at the top, since tests import this module
 
-    settings = load_settings(Settings, PART)
+    settings = load_settings(Settings)
     if sys.argv[1:] == ["migrate"]:
-        migrate(PART, lambda: make_database(settings), Base.metadata, NOTE_SEARCH.fill)
+        migrate(settings, make_database, Base.metadata, NOTE_SEARCH.fill)
     else:
-        serve(create_app(settings), settings, PART)
+        serve(create_app(settings), settings)

@@ -36,8 +36,8 @@ from sqlalchemy.orm import Session
 
 if __name__ == "__main__":
     event.listen(Session, "after_commit", lambda _: os.kill(os.getpid(), signal.SIGKILL))
-    settings = load_settings(sample.Settings, "sample")
-    serve(sample.create_app(settings), settings, "sample")
+    settings = load_settings(sample.Settings)
+    serve(sample.create_app(settings), settings)
 """
 
 

@@ -5,7 +5,6 @@ import re
 import subprocess
 import time
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 
 import httpx
@@ -180,14 +179,12 @@ def test_a_migration_on_a_server_that_is_too_old_is_one_sentence(
     empty_url: URL, database_url: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(migrations, "OLDEST", 1000)
-    monkeypatch.setattr(migrations, "configure_logging", lambda _part: None)
+    monkeypatch.setattr(migrations, "configure_logging", lambda *_: None)
     words = r"its server is PostgreSQL \d\d and must be 1000 or later$"
     for url in (empty_url, database_url):
         settings = sample.Settings(database_url=rendered(url))
         with pytest.raises(SystemExit, match=words):
-            migrations.migrate(
-                "sample", partial(sample.make_database, settings), sample.Base.metadata
-            )
+            migrations.migrate(settings, sample.make_database, sample.Base.metadata)
 
 
 def test_the_schema_of_a_later_release_is_left_as_it_is(
@@ -218,11 +215,11 @@ def test_a_migration_of_a_file_in_use_is_one_sentence(
     empty_url: URL, empty: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "MIGRATION_WAIT", 100)
-    monkeypatch.setattr(migrations, "configure_logging", lambda _part: None)
+    monkeypatch.setattr(migrations, "configure_logging", lambda *_: None)
     settings = sample.Settings(database_url=rendered(empty_url))
     words = "^sample: the database cannot be migrated: database is locked$"
     with empty.engine.begin(), pytest.raises(SystemExit, match=words):
-        migrations.migrate("sample", lambda: sample.make_database(settings), sample.Base.metadata)
+        migrations.migrate(settings, sample.make_database, sample.Base.metadata)
 
 
 def test_alembic_by_hand_uses_the_database_of_the_settings(

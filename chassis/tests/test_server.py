@@ -36,8 +36,11 @@ async def lifespan(app):
     yield
     print("ended as it should", flush=True)
 
+class Settings(PartSettings):
+    part = "signalled"
+
 if __name__ == "__main__":
-    serve(make_app("signalled", lifespan), PartSettings(port=0, drain_seconds=0), "signalled")
+    serve(make_app("signalled", lifespan), Settings(port=0, drain_seconds=0))
 """
 
 

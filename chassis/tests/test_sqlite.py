@@ -1,5 +1,6 @@
 """SQLite: every connection is set up, writers take turns, and a full disk is survived."""
 
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -15,7 +16,8 @@ from sqlalchemy import URL, Engine, event, text
 
 from chassis import sqlite
 from chassis.database import Database
-from chassis.sqlite import make_sqlite_engine
+from chassis.settings import PartSettings, load_settings
+from chassis.sqlite import SqliteUrl, make_sqlite_engine
 from chassis_testing.fixtures import Server, Sql, only
 from chassis_testing.problem import assert_not_ready, assert_problem
 
@@ -23,6 +25,35 @@ pytestmark = only("sqlite")
 
 Write = Callable[..., dict[str, Any]]
 PRAGMAS = [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("busy_timeout", 3000)]
+
+
+class OnSqlite(PartSettings, env_prefix="SAMPLE_"):
+    part = "sample"
+
+    database_url: SqliteUrl
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("nonsense", "is not a database URL such as sqlite:///./name.db"),
+        ("sqlite://", "must name an SQLite file, such as sqlite:///./name.db"),
+        ("sqlite:///:memory:", "must name an SQLite file, such as sqlite:///./name.db"),
+        ("postgresql://me@localhost/name", "must name an SQLite file, such as sqlite:///./name.db"),
+        (
+            "sqlite:////nowhere/at/all/name.db",
+            "lies in /nowhere/at/all, which is not a folder this process may write to",
+        ),
+    ],
+)
+def test_a_url_that_names_no_writable_sqlite_file_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, url: str, reason: str
+) -> None:
+    monkeypatch.setenv("SAMPLE_DATABASE_URL", url)
+    with pytest.raises(
+        SystemExit, match=f"^{re.escape(f'sample: SAMPLE_DATABASE_URL {reason}.')}$"
+    ):
+        load_settings(OnSqlite)
 
 
 @pytest.mark.parametrize(("pragma", "value"), PRAGMAS)

@@ -9,7 +9,7 @@ from chassis.logs import configure_logging
 from chassis.server import bind, spare_the_collector
 from chassis.settings import load_settings
 from gateway.client.server import Server
-from gateway.config import PART, Settings
+from gateway.config import Settings
 from gateway.main import create_app
 from gateway.metrics import serve_metrics
 
@@ -25,7 +25,7 @@ def allow_many_files() -> None:
 
 def main(settings: Settings) -> None:
     """Serve until a signal arrives. The signals are caught before the ports are open."""
-    configure_logging(PART, settings.log_level)
+    configure_logging(settings.part, settings.log_level)
     allow_many_files()
     app = create_app(settings)
     server = Server(app)
@@ -40,7 +40,7 @@ def main(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    settings = load_settings(Settings, PART)
+    settings = load_settings(Settings)
     try:
         main(settings)
     except ValueError as error:  # of the store's URL

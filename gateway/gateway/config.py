@@ -10,7 +10,6 @@ from pydantic.functional_validators import PlainValidator
 
 from chassis.settings import CommaSeparated, Hosts, PartSettings
 
-PART = "gateway"
 # With a letter, so that no mistyped address is one.
 HOST_NAME = re.compile(r"(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9_][A-Za-z0-9._-]*")
 
@@ -31,6 +30,8 @@ Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^/\s]+)$")]
 
 class Settings(PartSettings, env_prefix="GATEWAY_"):
     """The GATEWAY_ variables. Lists are separated by commas."""
+
+    part = "gateway"
 
     metrics_host: Hosts = ("127.0.0.1",)
     metrics_port: int = Field(9090, ge=0, le=65535)

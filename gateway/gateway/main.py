@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 
 from chassis import __version__
 from chassis.settings import load_settings
-from gateway.config import PART, Settings
+from gateway.config import Settings
 from gateway.pages.documents import Documents
 from gateway.pages.router import router, static
 from gateway.problems import leave_to_the_proxy
@@ -78,4 +78,4 @@ def __getattr__(name: str) -> Gateway:
     """Return `app`, made when a server asks for it and not when a test imports `create_app`."""
     if name != "app":
         raise AttributeError(name)
-    return create_app(load_settings(Settings, PART))
+    return create_app(load_settings(Settings))

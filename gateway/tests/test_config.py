@@ -3,14 +3,14 @@
 import pytest
 
 from chassis.settings import load_settings
-from gateway.config import PART, Settings
+from gateway.config import Settings
 from gateway.routes import load_routes
 
 
 def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEWAY_TRUSTED_PROXIES", "10.0.0.0/8, ::1, proxy.example,")
     monkeypatch.setenv("GATEWAY_CORS_ORIGINS", "https://a.example")
-    settings = load_settings(Settings, PART)
+    settings = load_settings(Settings)
     trusted = [str(it) for it in settings.trusted_proxies]
     assert trusted == ["10.0.0.0/8", "::1/128", "proxy.example"]
     assert settings.cors_origins == ("https://a.example",)
@@ -19,7 +19,7 @@ def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_addresses_of_kubernetes_services_are_no_ports(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("GATEWAY_PORT", "GATEWAY_METRICS_PORT"):
         monkeypatch.setenv(name, "tcp://10.96.12.3:80")
-    settings = load_settings(Settings, PART)
+    settings = load_settings(Settings)
     assert (settings.port, settings.metrics_port) == (8000, 9090)
 
 
@@ -49,7 +49,7 @@ def test_a_bad_variable_ends_the_start_with_one_sentence(
 ) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit) as error:
-        load_routes(load_settings(Settings, PART).routes_file)
+        load_routes(load_settings(Settings).routes_file)
     sentence = str(error.value)
     assert "\n" not in sentence
     assert sentence.startswith("gateway: ")

@@ -10,13 +10,13 @@ from chassis.postgresql import DRIVER, parse_url
 from chassis.settings import TokenSettings
 from platform_service.keys import read_private_keys
 
-PART = "platform-service"
-
 ShowEmails = Literal["everyone", "signed-in", "owner"]
 
 
 class Settings(TokenSettings, env_prefix="PLATFORM_"):
     """Every variable is `PLATFORM_` and the name of a field in capitals."""
+
+    part = "platform-service"
 
     database_url: str
     database_password_file: Path | None = None

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from chassis.database import Database, MakeEngine
 from chassis.postgresql import make_postgresql_engine
 from chassis.sqlite import make_sqlite_engine
-from platform_service.config import PART, Settings
+from platform_service.config import Settings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 READERS = 2
@@ -25,7 +25,9 @@ def make_database(settings: Settings) -> Database:
         make_engine: MakeEngine = partial(make_sqlite_engine, url)
     else:
         password_file = settings.database_password_file
-        make_engine = partial(make_postgresql_engine, url, PART, password_file=password_file)
+        make_engine = partial(
+            make_postgresql_engine, url, settings.part, password_file=password_file
+        )
     return Database(make_engine, MIGRATIONS, readers=READERS, writers=WRITERS)
 
 

@@ -1,14 +1,14 @@
 """The application: `uvicorn platform_service.main:app` serves it."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 
 from fastapi import FastAPI
 
 from chassis.app import make_app
 from chassis.settings import load_settings
 from platform_service import crud
-from platform_service.config import PART, Settings
+from platform_service.config import Settings
 from platform_service.database import make_database
 from platform_service.keys import KeySet
 from platform_service.models import Base
@@ -26,23 +26,21 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.keys = KeySet(settings)
-        app.state.tokens = app.state.keys.tokens
-        app.state.show_emails = settings.show_emails
-        app.state.database = make_database(settings)
-        try:
+        with closing(make_database(settings)) as database:
             if settings.database_url.startswith("sqlite"):  # PostgreSQL is migrated by a job
-                app.state.database.create_schema(Base.metadata)
+                database.create_schema(Base.metadata)
+            app.state.database = database
+            app.state.keys = KeySet(settings)
+            app.state.tokens = app.state.keys.tokens
+            app.state.show_emails = settings.show_emails
             yield
-        finally:
-            app.state.database.close()
 
     routers = (articles.router, users.router, auth.router, auth.keys_router)
-    return make_app(PART, lifespan, *routers, tags=TAGS, look_up_caller=crud.get_caller)
+    return make_app(settings.part, lifespan, *routers, tags=TAGS, look_up_caller=crud.get_caller)
 
 
 def __getattr__(name: str) -> FastAPI:
     """Return `app`, made when uvicorn asks for it and not when a test imports `create_app`."""
     if name != "app":
         raise AttributeError(name)
-    return create_app(load_settings(Settings, PART))
+    return create_app(load_settings(Settings))

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 from chassis.database import Database
 from chassis.migrations import fill_published_at, migrate
 from chassis.settings import load_settings
-from platform_service.config import PART, Settings
+from platform_service.config import Settings
 from platform_service.database import make_database
 from platform_service.emails import email_key
 from platform_service.models import ARTICLE_SEARCH, Article, Base, User
@@ -64,5 +64,5 @@ def fill_columns(database: Database) -> None:
 
 
 if __name__ == "__main__":
-    settings = load_settings(Settings, PART)
-    migrate(PART, lambda: make_database(settings), Base.metadata, fill_columns)
+    settings = load_settings(Settings)
+    migrate(settings, make_database, Base.metadata, fill_columns)

@@ -15,7 +15,7 @@ from chassis.database import Database, reason_of
 from chassis.errors import NotFoundError
 from chassis.settings import load_settings
 from platform_service import crud
-from platform_service.config import PART, Settings
+from platform_service.config import Settings
 from platform_service.database import make_database
 from platform_service.emails import as_registered
 from platform_service.keys import TOKEN_SECONDS
@@ -75,7 +75,7 @@ def _email(argument: str) -> str:
 def main() -> None:
     """Run what the arguments ask for, or end the process with one sentence."""
     arguments = _arguments()
-    settings = load_settings(Settings, PART)
+    settings = load_settings(Settings)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `… | head` ends this without a word
     # An e-mail may have letters that the terminal's encoding has not.
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # nobody replaced it

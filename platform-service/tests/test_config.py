@@ -18,7 +18,7 @@ from sqlalchemy import URL
 from chassis.settings import load_settings
 from chassis_testing.running import find_url, finish, signal_during_imports
 from chassis_testing.service import rendered
-from platform_service.config import PART, Settings
+from platform_service.config import Settings
 
 
 @pytest.mark.parametrize(
@@ -42,14 +42,14 @@ def test_a_bad_setting_is_one_sentence_that_names_it(
     monkeypatch.setenv("PLATFORM_DATABASE_URL", "sqlite:///x.db")
     monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit) as end:
-        load_settings(Settings, PART)
+        load_settings(Settings)
     assert re.fullmatch(rf"platform-service: {name}:? [^\n]+\.", str(end.value.code))
 
 
 def test_a_missing_setting_is_one_sentence_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PLATFORM_DATABASE_URL", raising=False)
     with pytest.raises(SystemExit, match=r"^platform-service: PLATFORM_DATABASE_URL is missing\.$"):
-        load_settings(Settings, PART)
+        load_settings(Settings)
 
 
 def test_a_missing_setting_stops_the_start_without_a_traceback(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.logs import AccessLog
-from gateway.config import PART, Settings
+from gateway.config import Settings
 from gateway.metrics import Metrics
 from gateway.proxy.cors import Cors
 from gateway.proxy.exchange import Exchange
@@ -32,7 +32,7 @@ class Proxy:
         self.routes = routes
         self.route_of = matcher(routes.routes)
         self.metrics = Metrics()
-        self.log = AccessLog(PART)
+        self.log = AccessLog(settings.part)
         self.cors = Cors(settings.cors_origins)
         self.trusted = TrustedProxies(settings.trusted_proxies)
         self.limiter = RateLimiter(settings, routes.rate_limits, self.metrics.store_failures)

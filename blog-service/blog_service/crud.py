@@ -23,7 +23,11 @@ SHOWN = select(
     posts.c.published_at,
 )
 VISIBLE = Visibility(
-    posts.c.published, posts.c.published_at, posts.c.author_id, shares_drafts_of_nobody=True
+    POST_SEARCH,
+    posts.c.published,
+    posts.c.published_at,
+    posts.c.author_id,
+    shares_drafts_of_nobody=True,
 )
 
 
@@ -85,7 +89,6 @@ def _may_change(post: Post, caller_id: int | None) -> bool:
 
 def _selected(db: Session, page: PostPage, caller_id: int | None) -> Selected:
     """Return what a list selects."""
-    values = {"owner_id": page.author_id, "caller_id": caller_id}
-    parts = VISIBLE.parts(page.sort, published=page.published, **values)
-    is_narrow = page.author_id is not None or page.published is False
-    return POST_SEARCH.find(db, page, parts, values, is_narrow=is_narrow)
+    return VISIBLE.select(
+        db, page, published=page.published, owner_id=page.author_id, caller_id=caller_id
+    )

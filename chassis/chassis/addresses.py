@@ -17,9 +17,9 @@ def counted_as(client: str) -> str:
     return str(address.ipv4_mapped or IPv6Network((int(address), 64), strict=False))
 
 
-async def _get_client_network(request: Request) -> str:
+async def get_client_network(request: Request) -> str:
     """Return the address that the client of a request is counted under."""
     return counted_as(request.client.host if request.client else "")
 
 
-ClientNetwork = Annotated[str, Depends(_get_client_network)]
+ClientNetwork = Annotated[str, Depends(get_client_network)]

@@ -9,7 +9,7 @@ from typing import TypeVar
 from fastapi import Request
 from starlette.exceptions import HTTPException
 
-from chassis.addresses import counted_as
+from chassis.addresses import get_client_network
 from chassis.schemas import MAX_VALUES
 from chassis.shares import Shares
 
@@ -42,7 +42,7 @@ class Room:
         size = int(request.headers.get("content-length", BODY_LIMIT))
         if size > BODY_LIMIT:
             raise HTTPException(413, TOO_LARGE)
-        client = counted_as(request.client.host if request.client else "")
+        client = await get_client_network(request)
         try:
             async with asyncio.timeout(PATIENCE):
                 while not self._shares.has_for(client, size):

@@ -8,9 +8,11 @@ would choose another index, and sort.
 from typing import Any
 
 from sqlalchemy import ColumnElement, Index, bindparam
+from sqlalchemy.orm import Session
 
-from chassis.pages import LAST_PUBLISHED_FIRST
-from chassis.pagination import Parts
+from chassis.pages import LAST_PUBLISHED_FIRST, TextPage
+from chassis.pagination import Parts, Selected
+from chassis.search import Search
 
 OWNER, CALLER = "owner_id", "caller_id"  # the parameters of the conditions
 
@@ -35,12 +37,14 @@ class Visibility:
 
     def __init__(
         self,
+        search: Search,
         published: ColumnElement[bool],
         published_at: ColumnElement[Any],
         owner: ColumnElement[Any],
         *,
         shares_drafts_of_nobody: bool = False,
     ) -> None:
+        self._search = search
         of_owner = owner == bindparam(OWNER)
         draft = published.is_(False)
         dated = _dated(published, published_at)
@@ -49,8 +53,23 @@ class Visibility:
         self._own = draft & (owner == bindparam(CALLER))
         self._nobodys = draft & owner.is_(None) if shares_drafts_of_nobody else None
 
-    def parts(
-        self, sort: str, *, published: bool | None, owner_id: int | None, caller_id: int | None
+    def select(
+        self,
+        db: Session,
+        page: TextPage,
+        *,
+        published: bool | None,
+        owner_id: int | None,
+        caller_id: int | None,
+    ) -> Selected:
+        """Return the rows of a list: what its filters and its words find and its caller may see."""
+        parts = self._parts(page.sort, published, owner_id, caller_id)
+        is_narrow = owner_id is not None or published is False
+        values = {OWNER: owner_id, CALLER: caller_id}
+        return self._search.find(db, page, parts, values, is_narrow=is_narrow)
+
+    def _parts(
+        self, sort: str, published: bool | None, owner_id: int | None, caller_id: int | None
     ) -> Parts:
         """Return the parts of a list, for the filters that are not None.
 

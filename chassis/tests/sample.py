@@ -122,7 +122,11 @@ SHOWN = sa.select(
     notes.c.published_at,
 )
 VISIBLE = Visibility(
-    notes.c.published, notes.c.published_at, notes.c.owner_id, shares_drafts_of_nobody=True
+    NOTE_SEARCH,
+    notes.c.published,
+    notes.c.published_at,
+    notes.c.owner_id,
+    shares_drafts_of_nobody=True,
 )
 
 
@@ -134,13 +138,12 @@ def list_notes(
     request: Request,
     response: Response,
 ) -> list[Row]:
-    values = {"owner_id": page.owner_id, "caller_id": caller_id}
-    parts = VISIBLE.parts(page.sort, published=page.published, **values)
-    is_narrow = page.owner_id is not None or page.published is False
-    found = NOTE_SEARCH.find(db, page, parts, values, is_narrow=is_narrow)
+    selected = VISIBLE.select(
+        db, page, published=page.published, owner_id=page.owner_id, caller_id=caller_id
+    )
     if page.count:
-        response.headers["X-Total-Count"] = str(count_rows(db, SHOWN, found))
-    return link_next_page(request, response, page, fetch_page(db, SHOWN, page, found))
+        response.headers["X-Total-Count"] = str(count_rows(db, SHOWN, selected))
+    return link_next_page(request, response, page, fetch_page(db, SHOWN, page, selected))
 
 
 @router.get("/{note_id}", response_model=NoteOut)

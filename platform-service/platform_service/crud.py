@@ -35,8 +35,6 @@ ARTICLE = (
     .options(joinedload(Article.owner, innerjoin=True).load_only(User.email, raiseload=True))
     .where(Article.id == bindparam("article_id"))
 )
-
-
 SHOWN = select(
     articles.c.id,
     articles.c.title,
@@ -49,7 +47,9 @@ SHOWN = select(
     articles.c.published_at,
 ).outerjoin(users, users.c.id == articles.c.owner_id)  # not join(): SQLite may begin with users
 SHOWN_OF_USERS = select(users.c.id, users.c.email, users.c.is_active, users.c.created_at)
-VISIBLE = Visibility(articles.c.is_published, articles.c.published_at, articles.c.owner_id)
+VISIBLE = Visibility(
+    ARTICLE_SEARCH, articles.c.is_published, articles.c.published_at, articles.c.owner_id
+)
 
 
 def get_caller(db: Session, user_id: int, *, lock: bool | dict[str, bool] = False) -> User:
@@ -245,7 +245,7 @@ def _get_own_article(db: Session, article_id: int, caller: User, check: Check) -
 
 def _selected(db: Session, page: ArticlePage, caller: User | None) -> Selected:
     """Return what a list selects."""
-    values = {"owner_id": page.owner_id, "caller_id": caller.id if caller else None}
-    parts = VISIBLE.parts(page.sort, published=page.is_published, **values)
-    is_narrow = page.owner_id is not None or page.is_published is False
-    return ARTICLE_SEARCH.find(db, page, parts, values, is_narrow=is_narrow)
+    caller_id = caller.id if caller else None
+    return VISIBLE.select(
+        db, page, published=page.is_published, owner_id=page.owner_id, caller_id=caller_id
+    )

@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -15,9 +15,6 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from jwt.algorithms import OKPAlgorithm
 
 from chassis.tokens import ALGORITHM, Tokens
-
-if TYPE_CHECKING:  # config.py imports read_private_keys
-    from platform_service.config import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -28,14 +25,15 @@ PEM_END = "-----END PRIVATE KEY-----"
 class KeySet:
     """Signs with the first key. Every key verifies."""
 
-    def __init__(self, settings: "Settings") -> None:
-        self._issuer = settings.token_issuer
-        self._audience = settings.token_audience
-        private_keys = _private_keys(settings.signing_key_file)
+    def __init__(self, issuer: str, audience: str, signing_key_file: Path | None) -> None:
+        self._issuer = issuer
+        self._audience = audience
+        private_keys = _private_keys(signing_key_file)
+        public_keys = [key.public_key() for key in private_keys]
         self._signing_key = private_keys[0]
-        self._public_keys = {_thumbprint(key): key for key in map(_public, private_keys)}
-        self.tokens = Tokens(self._issuer, self._audience, self._public_keys)
-        self._signing_kid = _thumbprint(_public(self._signing_key))
+        self._signing_kid = _thumbprint(public_keys[0])
+        self._public_keys = {_thumbprint(key): key for key in public_keys}
+        self.tokens = Tokens(issuer, audience, self._public_keys)
 
     def sign(self, user_id: int) -> str:
         """Return a token that names the user and lives TOKEN_SECONDS."""
@@ -86,16 +84,13 @@ def _private_keys(path: Path | None) -> list[Ed25519PrivateKey]:
     return read_private_keys(path)
 
 
-def _public(key: Ed25519PrivateKey) -> Ed25519PublicKey:
-    return key.public_key()
-
-
 def _jwk(key: Ed25519PublicKey) -> dict[str, Any]:
     return OKPAlgorithm.to_jwk(key, as_dict=True)
 
 
 def _thumbprint(key: Ed25519PublicKey) -> str:
     """Return the hash of the sorted members that make the key (RFC 7638, section 3)."""
-    members = {name: _jwk(key)[name] for name in ("crv", "kty", "x")}
+    jwk = _jwk(key)
+    members = {name: jwk[name] for name in ("crv", "kty", "x")}
     digest = hashlib.sha256(json.dumps(members, separators=(",", ":")).encode()).digest()
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")

@@ -30,7 +30,9 @@ def create_app(settings: Settings) -> FastAPI:
             if settings.database_url.startswith("sqlite"):  # PostgreSQL is migrated by a job
                 database.create_schema(Base.metadata)
             app.state.database = database
-            app.state.keys = KeySet(settings)
+            app.state.keys = KeySet(
+                settings.token_issuer, settings.token_audience, settings.signing_key_file
+            )
             app.state.tokens = app.state.keys.tokens
             app.state.show_emails = settings.show_emails
             yield

@@ -83,6 +83,17 @@ def check_wait(db: Session, email: str, network: str, others: str = STRANGERS) -
         raise TooManyRequestsError(detail, ceil(seconds))
 
 
+def count_attempt(
+    db: Session, email: str, network: str, others: str = STRANGERS, *, matches: bool
+) -> None:
+    """Note whether a password was right. Raise TooManyRequestsError if others failed meanwhile."""
+    check_wait(db, email, network, others)
+    if matches:
+        note_success(db, email, network)
+    else:
+        note_failure(db, email, network, others)
+
+
 def note_failure(db: Session, email: str, network: str, others: str = STRANGERS) -> None:
     """Count a wrong password for this account."""
     now = datetime.now(UTC)  # Hours leave room for what the clocks of replicas differ by.

@@ -117,12 +117,8 @@ def _find_user(db: Session, email: str, caller_id: int | None, network: str) -> 
 
 def _decide(db: Session, user: User | None, email: str, network: str) -> Issued | None:
     """Begin a session of the user, or count a failure and return None."""
-    throttle.check_wait(db, email, network)  # others may have failed meanwhile
     issued = sessions.begin_session(db, user.id, user.hashed_password) if user else None
-    if issued:
-        throttle.note_success(db, email, network)
-    else:
-        throttle.note_failure(db, email, network)
+    throttle.count_attempt(db, email, network, matches=issued is not None)
     return issued
 
 

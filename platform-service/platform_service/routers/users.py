@@ -70,6 +70,7 @@ async def _verify_again(user: UserCreate, first: Replay, network: str, db: Sessi
 
 
 def _count_guess(db: Session, email: str, network: str, *, matches: bool) -> None:
+    # A right one proves nothing, since the password may have been changed after the sign-up.
     throttle.check_wait(db, email, network)  # others may have failed meanwhile
     if not matches:
         throttle.note_failure(db, email, network)
@@ -150,7 +151,9 @@ async def _verify(
     # As at a sign-in, the first transaction is over before the hash is verified.
     caller = await in_transaction(reader, _find_caller, caller_id, network)
     matches = await verify_password(current_password, caller.hashed_password)
-    await in_transaction(db, _count_attempt, caller.email, network, matches=matches)
+    await in_transaction(
+        db, throttle.count_attempt, caller.email, network, throttle.HOLDERS, matches=matches
+    )
     if not matches:
         raise WrongCurrentPasswordError
     return caller
@@ -160,15 +163,6 @@ def _find_caller(db: Session, caller_id: int, network: str) -> User:
     caller = crud.get_caller(db, caller_id)
     throttle.check_wait(db, caller.email, network, throttle.HOLDERS)
     return caller
-
-
-def _count_attempt(db: Session, email: str, network: str, *, matches: bool) -> None:
-    others = throttle.HOLDERS
-    throttle.check_wait(db, email, network, others)  # others may have failed meanwhile
-    if matches:
-        throttle.note_success(db, email, network)
-    else:
-        throttle.note_failure(db, email, network, others)
 
 
 @router.get("/{user_id}", response_model=UserOut)

@@ -62,7 +62,7 @@ def update_post(
 ) -> Post:
     """Set the fields that were sent, or raise NotFoundError, ForbiddenError or ChangedError."""
     post = _get_to_change(db, post_id, caller_id, check)
-    for field, value in changes.model_dump(exclude_unset=True).items():
+    for field, value in changes.model_dump().items():
         setattr(post, field, value)
     db.flush()
     return post

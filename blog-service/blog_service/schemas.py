@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import Path
-from pydantic import Field, StrictBool
+from pydantic import MISSING, Field, StrictBool
 
 from blog_service.models import BODY_LENGTH, TITLE_LENGTH
 from chassis.pages import TextPage
@@ -38,10 +38,10 @@ class PostUpdate(Input):
 
     model_config = example({"published": True})
 
-    # The defaults only say that a field may be missing. Nothing reads them.
-    title: Title = Field(default_factory=str)
-    body: Body | None = None
-    published: StrictBool = Field(default_factory=bool)
+    # pydantic leaves what is MISSING out of a dump.
+    title: Title | MISSING = MISSING
+    body: Body | MISSING | None = MISSING
+    published: StrictBool | MISSING = MISSING
 
 
 class PostOut(Output):

@@ -16,11 +16,7 @@ def _split(value: Any) -> Any:
 CommaSeparated = (NoDecode, BeforeValidator(_split))
 
 
-def _lower(value: Any) -> Any:
-    return value.lower() if isinstance(value, str) else value
-
-
-LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
+LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(str.lower)]
 Hosts = Annotated[tuple[str, ...], *CommaSeparated, Field(min_length=1)]
 _SERVICE_LINK = re.compile(r"(tcp|udp|sctp)://")
 

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
-from pydantic import Field
+from pydantic import MISSING, Field
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from chassis import first_answers
@@ -79,7 +79,7 @@ class NoteCreate(Input):
 
 
 class NoteUpdate(Input):
-    text: Text = Field(default_factory=str)
+    text: Text | MISSING = MISSING
 
 
 class NotePage(TextPage):
@@ -166,7 +166,7 @@ def create_note(note: NoteCreate, db: Db, response: Response) -> Note:
 def update_note(note_id: RowId, changes: NoteUpdate, db: Db, request: ConditionalRequest) -> Note:
     note = _find(db, note_id, lock=True)
     request.check(note.version)
-    for field, value in changes.model_dump(exclude_unset=True).items():
+    for field, value in changes.model_dump().items():
         setattr(note, field, value)
     db.flush()
     return request.show(note)

@@ -221,7 +221,7 @@ def update_article(
 ) -> Article:
     """Set the fields that were sent, or raise NotFoundError, ForbiddenError or ChangedError."""
     article = _get_own_article(db, article_id, caller, check)
-    for field, value in changes.model_dump(exclude_unset=True).items():
+    for field, value in changes.model_dump().items():
         setattr(article, field, value)
     db.flush()
     return article

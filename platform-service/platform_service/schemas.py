@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Path
 from pydantic import (
+    MISSING,
     AfterValidator,
     BaseModel,
     ConfigDict,
@@ -79,13 +80,12 @@ class UserUpdate(Input):
     )
 
     current_password: AnyPassword
-    # As in ArticleUpdate, nothing reads the defaults.
-    email: Email = Field(default_factory=str)
-    password: Password = Field(default_factory=str)
+    email: Email | MISSING = MISSING
+    password: Password | MISSING = MISSING
 
     @model_validator(mode="after")
     def _changes_something(self) -> "UserUpdate":
-        if self.model_fields_set == {"current_password"}:
+        if self.email is MISSING and self.password is MISSING:
             raise PydanticCustomError("no_change", "Input should have email or password")
         return self
 
@@ -235,10 +235,10 @@ class ArticleUpdate(Input):
 
     model_config = example({"is_published": True})
 
-    # The defaults only say that a field may be missing. Nothing reads them.
-    title: Title = Field(default_factory=str)
-    content: Content = Field(default_factory=str)
-    is_published: StrictBool = Field(default_factory=bool)
+    # pydantic leaves what is MISSING out of a dump.
+    title: Title | MISSING = MISSING
+    content: Content | MISSING = MISSING
+    is_published: StrictBool | MISSING = MISSING
 
 
 class ArticleOut(Output):

@@ -5,6 +5,7 @@ from time import monotonic
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import MISSING
 from sqlalchemy.orm import Session
 
 from chassis.addresses import ClientNetwork
@@ -112,9 +113,9 @@ async def update_me(
     Wrong current passwords have to wait longer and longer (429), as at a sign-in.
     """
     caller = await _verify(changes.current_password, caller_id, network, reader, db)
-    new = changes.model_dump(exclude_unset=True)
-    new_hash = await hash_password(new["password"]) if "password" in new else None
-    return await in_transaction(db, _update_user, caller, new.get("email"), new_hash, network)
+    email = None if changes.email is MISSING else changes.email
+    new_hash = None if changes.password is MISSING else await hash_password(changes.password)
+    return await in_transaction(db, _update_user, caller, email, new_hash, network)
 
 
 def _update_user(

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column, validates
-from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlalchemy.types import TypeDecorator
 
 # Every constraint has a predictable name, so that a migration can change it.
 NAMING_CONVENTION = {
@@ -35,14 +35,8 @@ class _Text(sqlite.DATETIME):
 class UtcDateTime(TypeDecorator[datetime]):
     """A moment in UTC. SQLite stores no time zone, so that one is added to what it returns."""
 
-    impl = sa.DateTime(timezone=True)
+    impl = sa.DateTime(timezone=True).with_variant(_Text(), "sqlite")  # type: ignore[no-untyped-call]
     cache_ok = True
-
-    def load_dialect_impl(self, dialect: sa.Dialect) -> TypeEngine[Any]:
-        """Return the type of the driver."""
-        if dialect.name == "sqlite":
-            return dialect.type_descriptor(_Text())  # type: ignore[no-untyped-call]
-        return dialect.type_descriptor(sa.DateTime(timezone=True))
 
     def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
         """Return the moment with its time zone."""

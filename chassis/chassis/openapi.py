@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import MISSING, BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
 from chassis.problems import MEDIA_TYPE, TITLES
@@ -54,8 +54,8 @@ class Problem(BaseModel):
     detail: str = Field(description="The fault, in a sentence")
     instance: str = Field(description="The path of the request")
     request_id: str = Field(description="X-Request-ID, as in the logs")
-    errors: list[FieldError] = Field(default_factory=list, description="Only with 422")
-    error: str = Field(default_factory=str, description="Only of OAuth2: RFC 6749, section 5.2")
+    errors: list[FieldError] | MISSING = Field(MISSING, description="Only with 422")
+    error: str | MISSING = Field(MISSING, description="Only of OAuth2: RFC 6749, section 5.2")
 
 
 def _field(description: str, kind: str = "string") -> Document:

@@ -90,8 +90,7 @@ def internal_error(request: Request) -> Response:
 
 
 async def _domain_error(request: Request, error: Exception) -> Response:
-    kinds = (kind for kind in STATUS_OF if isinstance(error, kind))
-    status = STATUS_OF[next(kinds, ConflictError)]
+    status = next(status for kind, status in STATUS_OF.items() if isinstance(error, kind))
     headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else {}
     if isinstance(error, TooManyRequestsError):
         headers["Retry-After"] = str(error.seconds)

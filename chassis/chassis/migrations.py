@@ -72,8 +72,9 @@ def _upgrade_when_possible(database: Database, metadata: MetaData) -> bool:
 
 def _upgrade(database: Database, connection: Connection, metadata: MetaData) -> bool:
     """Upgrade the schema; return False if it is that of a later release."""
-    _refuse_pooler(connection)
-    _refuse_old_server(connection)
+    if connection.dialect.name == "postgresql":
+        _refuse_pooler(connection)
+        _refuse_old_server(connection)
     _wait_for_turn(connection)
     revision = database.revision(connection)
     if database.is_ahead(revision):
@@ -89,6 +90,43 @@ def _upgrade(database: Database, connection: Connection, metadata: MetaData) -> 
     if on_postgresql:
         limit_role(connection)
     return True
+
+
+def _refuse_pooler(connection: Connection) -> None:
+    # It may run each statement in another session, so that the limit on statements ends the
+    # building of an index, and the session in which that limit was lifted serves requests.
+    driver: Any = connection.connection.driver_connection
+    if driver.info.backend_pid != connection.scalar(text("SELECT pg_backend_pid()")):
+        raise RefusedError(
+            "a pooler such as PgBouncer is in front of it; name the server itself for this job"
+        )
+
+
+def _refuse_old_server(connection: Connection) -> None:
+    version = version_of(connection)
+    if version < OLDEST:
+        raise RefusedError(f"its server is PostgreSQL {version} and must be {OLDEST} or later")
+
+
+def _wait_for_turn(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":  # on SQLite, BEGIN IMMEDIATE has locked the file
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
+
+
+def _refuse_another_encoding(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        encoding = connection.scalar(text("SHOW server_encoding"))
+        if encoding != "UTF8":
+            raise RefusedError(f"its encoding is {encoding} and must be UTF8")
+
+
+def _refuse_tables(connection: Connection, metadata: MetaData) -> None:
+    found = sorted(set(metadata.tables) & set(inspect(connection).get_table_names()))
+    if found:
+        raise RefusedError(
+            f"it has the table {found[0]}, but no table alembic_version that names the revision "
+            "of its schema; restore that too, or use an empty database"
+        )
 
 
 def _fill_alone(database: Database, fill: Callable[[Database], None]) -> None:
@@ -108,15 +146,6 @@ def _fill_alone(database: Database, fill: Callable[[Database], None]) -> None:
         time.sleep(FILL_WAIT)
 
 
-def fill(database: Database, key: InstrumentedAttribute[int], update: Update) -> None:
-    """Run an UPDATE for so many rows at a time, each time in a transaction of its own."""
-    with database.reader.connect() as connection:
-        last = connection.scalar(select(func.max(key))) or 0
-    for before in range(0, last, ROWS):
-        with database.migration() as connection:
-            connection.execute(update.where(key.between(before + 1, before + ROWS)))
-
-
 def fill_published_at(
     database: Database, model: Any, published: InstrumentedAttribute[bool]
 ) -> None:
@@ -127,41 +156,16 @@ def fill_published_at(
         model.changed_at: model.changed_at,  # nobody has changed it
     }
     missing = update(model).where(published, model.published_at.is_(None))
-    fill(database, model.id, missing.values(times))
+    _update_in_steps(database, model.id, missing.values(times))
 
 
-def _refuse_pooler(connection: Connection) -> None:
-    # It may run each statement in another session, so that the limit on statements ends the
-    # building of an index, and the session in which that limit was lifted serves requests.
-    if connection.dialect.name == "postgresql":
-        driver: Any = connection.connection.driver_connection
-        if driver.info.backend_pid != connection.scalar(text("SELECT pg_backend_pid()")):
-            raise RefusedError(
-                "a pooler such as PgBouncer is in front of it; name the server itself for this job"
-            )
-
-
-def _refuse_old_server(connection: Connection) -> None:
-    if connection.dialect.name == "postgresql":
-        version = version_of(connection)
-        if version < OLDEST:
-            raise RefusedError(f"its server is PostgreSQL {version} and must be {OLDEST} or later")
-
-
-def _refuse_another_encoding(connection: Connection) -> None:
-    if connection.dialect.name == "postgresql":
-        encoding = connection.scalar(text("SHOW server_encoding"))
-        if encoding != "UTF8":
-            raise RefusedError(f"its encoding is {encoding} and must be UTF8")
-
-
-def _refuse_tables(connection: Connection, metadata: MetaData) -> None:
-    found = sorted(set(metadata.tables) & set(inspect(connection).get_table_names()))
-    if found:
-        raise RefusedError(
-            f"it has the table {found[0]}, but no table alembic_version that names the revision "
-            "of its schema; restore that too, or use an empty database"
-        )
+def _update_in_steps(database: Database, key: InstrumentedAttribute[int], update: Update) -> None:
+    """Run an UPDATE for so many rows at a time, each time in a transaction of its own."""
+    with database.reader.connect() as connection:
+        last = connection.scalar(select(func.max(key))) or 0
+    for before in range(0, last, ROWS):
+        with database.migration() as connection:
+            connection.execute(update.where(key.between(before + 1, before + ROWS)))
 
 
 def run_alembic(
@@ -178,9 +182,16 @@ def run_alembic(
         _run(connection, metadata)
 
 
-def _wait_for_turn(connection: Connection) -> None:
-    if connection.dialect.name == "postgresql":  # on SQLite, BEGIN IMMEDIATE has locked the file
-        connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
+def _run(connection: Connection, metadata: MetaData) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        include_name=_is_of_models,
+        render_item=_render,
+        transactional_ddl=True,  # SQLite's is too, where the driver leaves BEGIN to the engine
+    )
+    with context.begin_transaction():
+        context.run_migrations()
 
 
 def _is_of_models(name: str | None, *_rest: object) -> bool:
@@ -194,15 +205,3 @@ def _render(kind: str, item: object, _context: object) -> str | Literal[False]:
     """
     is_moment = kind == "type" and isinstance(item, UtcDateTime)
     return "sa.DateTime(timezone=True)" if is_moment else False
-
-
-def _run(connection: Connection, metadata: MetaData) -> None:
-    context.configure(
-        connection=connection,
-        target_metadata=metadata,
-        include_name=_is_of_models,
-        render_item=_render,
-        transactional_ddl=True,  # SQLite's is too, where the driver leaves BEGIN to the engine
-    )
-    with context.begin_transaction():
-        context.run_migrations()

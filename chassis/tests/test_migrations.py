@@ -199,6 +199,11 @@ def test_the_schema_of_a_later_release_is_left_as_it_is(
     assert schema.read(database) == before
 
 
+def test_a_migration_logs_what_the_level_lets_through(empty_url: URL, tmp_path: Path) -> None:
+    settings = settings_of(empty_url) | {"SAMPLE_LOG_LEVEL": "error"}
+    assert finish(SAMPLE.start(tmp_path, "sample", "migrate", **settings)) == (0, "", "")
+
+
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_a_migration_waits_longer_for_another_one_than_a_request_does(
     empty_url: URL, empty: Database, tmp_path: Path

@@ -5,7 +5,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 
-class Protocol(HttpToolsProtocol):
+class Connection(HttpToolsProtocol):
     """Ignores the field Upgrade, as RFC 9110, section 7.8 allows, and reads the body.
 
     The parser takes everything behind the head of such a request for another protocol.

@@ -18,7 +18,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from chassis.logs import configure_logging
-from chassis.protocol import Protocol
+from chassis.protocol import Connection
 from chassis.settings import PartSettings
 
 logger = logging.getLogger(__name__)
@@ -137,7 +137,7 @@ def service_config(app: FastAPI) -> uvicorn.Config:
     """Return uvicorn's configuration of a service."""
     return uvicorn.Config(
         app,
-        http=Protocol,
+        http=Connection,
         ws="none",
         log_config=None,
         access_log=False,

@@ -11,8 +11,9 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import BaseModel, Field, HttpUrl, PositiveFloat, PositiveInt, ValidationError
 from pydantic.functional_validators import AfterValidator, PlainValidator
 
+from chassis.bodies import BODY_LIMIT
+
 HEALTH = frozenset((b"/livez", b"/readyz"))  # the gateway's own; neither limited nor counted
-MAX_BODY = 2 * 1024 * 1024  # bytes, unless the file says otherwise
 SECONDS = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
 FORMER_KEYS = ("keys_from", "writes")
 REMOVED = "The gateway checks no tokens any more, each service does: remove this key"
@@ -43,7 +44,7 @@ class Route(Table):
 
     prefix: str = Field(pattern=r"^(/[A-Za-z0-9._~-]+)+$")
     upstream: str
-    max_body: PositiveInt = MAX_BODY
+    max_body: PositiveInt = BODY_LIMIT
 
 
 class Quota(NamedTuple):

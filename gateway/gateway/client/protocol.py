@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 import httptools
 
-from chassis.protocol import Protocol
+from chassis.protocol import Connection
 from gateway.client.admission import Admission
 from gateway.client.cycle import Cycle
 from gateway.client.fault import EXTENSION, Fault
@@ -42,7 +42,7 @@ IDLE, READING_HEAD, READING_BODY, ANSWERING, REFUSING, LINGERING = State
 DEAF = (REFUSING, LINGERING)
 
 
-class ClientConnection(Protocol):
+class ClientConnection(Connection):
     """Holds a client to its limits. Call check() about ten times a second for the deadlines.
 
     An invalid request reaches the application with a Fault. When the client goes away, the task

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.types import Receive, Scope, Send
 
 from chassis.addresses import counted_as
+from chassis.bodies import BODY_LIMIT
 from gateway.client.fault import fault_of
 from gateway.http1 import METHODS
 from gateway.problems import RETRY_SOON, Problem
@@ -17,7 +18,7 @@ from gateway.proxy.headers import SECURITY, for_client
 from gateway.proxy.paths import check_path
 from gateway.proxy.request_head import RequestHead
 from gateway.proxy.timeline import Timeline
-from gateway.routes import HEALTH, MAX_BODY, Route
+from gateway.routes import HEALTH, Route
 from gateway.upstream.connection import BROKEN, DONE, Lost, MovedOn, UpstreamConnection
 from gateway.upstream.pool import Upstream
 from gateway.upstream.replica import Replica
@@ -136,7 +137,7 @@ class Exchange:
         # Pages ignore Range, as a server may: RFC 9110, section 14.2.
         kept = [field for field in headers if field[0] not in (b"range", b"host")]
         self._scope["headers"] = [*kept, (b"host", outer[b"x-forwarded-host"])]
-        RequestBody(headers, self._receive, self._fault, MAX_BODY)  # refuses a large body
+        RequestBody(headers, self._receive, self._fault, BODY_LIMIT)  # refuses a large body
         await self._proxy.app(self._scope, self._receive, self._answer.send_page)
 
     # An upstream.

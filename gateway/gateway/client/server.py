@@ -16,7 +16,6 @@ from gateway.main import Gateway
 logger = logging.getLogger(__name__)
 
 HERE = ("127.0.0.1", "0.0.0.0", "::1", "::")  # noqa: S104 - a browser on this machine asks localhost
-RECEIVED = 65_536  # bytes that the system holds of what a client sends
 GRACE = 10  # seconds for the requests in flight when the server stops
 
 
@@ -40,9 +39,6 @@ class Server(chassis.server.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then log the one URL that a person should open."""
-        for listener in sockets or []:
-            # The system would let them grow to megabytes, all of which one read may bring.
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVED)
         await super().startup(sockets)
         listener = self.servers[0].sockets[0]
         host, port = listener.getsockname()[:2]

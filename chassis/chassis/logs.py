@@ -18,7 +18,7 @@ from pydantic_core import to_json
 logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 0.05  # how long the line of a request may wait for others
-COMPLAINT_INTERVAL = 60.0  # seconds between two lines about an output that cannot be written
+COMPLAINT_INTERVAL = 60.0  # seconds between two lines about a fault that lasts
 HEALTH = frozenset(("/livez", "/readyz"))  # their lines have the level debug
 
 # Set where a request begins, so that every line written in its course carries it.
@@ -61,22 +61,29 @@ class JsonFormatter(logging.Formatter):
         return _line(self._part, moment, record.levelname.lower(), record.getMessage(), fields)
 
 
-class Complaints:
-    """Says on standard error that standard output cannot be written, once a minute."""
+class Reminder:
+    """When to complain of a fault that lasts: at once, and then once a minute."""
 
     def __init__(self) -> None:
         self._next = 0.0
 
-    def add(self, part: str, error: OSError) -> None:
-        """Write a line, unless there was one within the last minute."""
-        if time.monotonic() >= self._next:
+    def is_due(self) -> bool:
+        """Return whether to complain now. If so, the next time is a minute later."""
+        is_due = time.monotonic() >= self._next
+        if is_due:
             self._next = time.monotonic() + COMPLAINT_INTERVAL
-            event = f"standard output cannot be written, so that lines are lost: {error.strerror}"
-            with suppress(OSError):  # perhaps it is the same full disk
-                print(_line(part, datetime.now(UTC), "error", event, {}), file=sys.stderr)
+        return is_due
 
 
-complaints = Complaints()
+_output_fails = Reminder()
+
+
+def _complain(part: str, error: OSError) -> None:
+    """Say on standard error that standard output cannot be written."""
+    if _output_fails.is_due():
+        event = f"standard output cannot be written, so that lines are lost: {error.strerror}"
+        with suppress(OSError):  # perhaps it is the same full disk
+            print(_line(part, datetime.now(UTC), "error", event, {}), file=sys.stderr)
 
 
 class Handler(logging.StreamHandler[TextIO]):
@@ -91,7 +98,7 @@ class Handler(logging.StreamHandler[TextIO]):
         """Complain if the line could not be written."""
         error = sys.exc_info()[1]
         if isinstance(error, OSError):
-            complaints.add(self._part, error)
+            _complain(self._part, error)
         else:
             super().handleError(record)
 
@@ -122,7 +129,7 @@ class AccessLog:
             self._output.write("".join(lines))
             self._output.flush()
         except OSError as error:
-            complaints.add(self._part, error)
+            _complain(self._part, error)
 
 
 def configure_logging(part: str, level: str = "info") -> None:

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
 from chassis.errors import DomainError
+from chassis.logs import Reminder
 from chassis.problems import RETRY_SOON, problem
 
 logger = logging.getLogger(__name__)
@@ -26,7 +27,6 @@ T = TypeVar("T")
 
 SILENCE = 3  # seconds without any result until a request that waits for the database is answered
 PATIENCE = 10  # seconds until it is answered although others had results meanwhile
-COMPLAINT_SECONDS = 60  # between two log lines about a full storage
 DISK_FULL = "53100"  # SQLSTATE
 SQLITE_FULL = 13
 
@@ -43,7 +43,7 @@ class Threads(ThreadPoolExecutor):
         self.may_write = may_write
         self.last_result = 0.0
         self.storage_is_full = False
-        self._last_complaint = -float(COMPLAINT_SECONDS)
+        self._reminder = Reminder()
 
     def note_result(self) -> None:
         """Note that a transaction has ended as it should."""
@@ -53,8 +53,7 @@ class Threads(ThreadPoolExecutor):
     def note_full_storage(self) -> None:
         """Note that there was no room for what a transaction stores. Log it now and then."""
         self.storage_is_full = True
-        if monotonic() - self._last_complaint >= COMPLAINT_SECONDS:
-            self._last_complaint = monotonic()
+        if self._reminder.is_due():
             logger.error("storage is full: nothing can be stored until there is room")
 
 

@@ -17,6 +17,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from chassis.addresses import counted_as
+from chassis.logs import Reminder
 from gateway.config import Settings
 from gateway.http1 import Headers
 from gateway.problems import Problem
@@ -27,7 +28,6 @@ logger = logging.getLogger(__name__)
 MAX_WINDOWS = 50_000  # about 15 MB; beyond that the oldest window is forgotten
 STORE_TIMEOUT = 0.25  # seconds that a request waits for the shared store
 STORE_PAUSE = 1.0  # seconds until a store that failed is asked again
-REPORT_INTERVAL = 60.0  # seconds between two log lines about that
 
 
 class MemoryStore:
@@ -68,7 +68,7 @@ class SharedStore:
         self._here = MemoryStore()
         self._failures = failures
         self._resume_at = 0.0  # 0 while the store answers
-        self._report_at = 0.0
+        self._reminder = Reminder()
 
     async def hit(self, key: str, period: int) -> tuple[int, float]:
         """Count a request likewise."""
@@ -104,11 +104,9 @@ class SharedStore:
         return True
 
     def _fail(self, error: Exception) -> None:
-        now = time.monotonic()
         self._failures.inc()
-        self._resume_at = now + STORE_PAUSE
-        if now >= self._report_at:
-            self._report_at = now + REPORT_INTERVAL
+        self._resume_at = time.monotonic() + STORE_PAUSE
+        if self._reminder.is_due():
             kind = type(error).__name__
             logger.warning("the store of rate limits fails: %s; requests are counted here", kind)
 

@@ -4,9 +4,8 @@ A tag names a version: `"7"`. Where something of another entity is shown too, a 
 `"7-5f3a0c5b1d2e4f60"`. A tag is compared as text, so that one of any other form matches nothing.
 """
 
-from collections.abc import Callable
 from hashlib import blake2b
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from fastapi import Response
 
@@ -15,9 +14,6 @@ from chassis.models import Versioned
 from chassis.requests import StrictRequest
 
 T = TypeVar("T", bound=Versioned)
-# `ConditionalRequest.check`, for the functions that change an entity once they have locked it.
-Check = Callable[..., None]
-
 ANY = ["*"]
 CONTENT = {"content-length", "content-type"}  # which a 304 does not have
 
@@ -29,6 +25,13 @@ def entity_tag(version: int, *others: str | None) -> str:
         return f'"{version}"'
     digest = blake2b("\0".join(shown).encode(), digest_size=8).hexdigest()
     return f'"{version}-{digest}"'
+
+
+class Check(Protocol):
+    """`ConditionalRequest.check`, for functions that change an entity once they have locked it."""
+
+    def __call__(self, version: int, *others: str | None) -> None:
+        """Raise ChangedError unless the request allows to change this version."""
 
 
 class ConditionalRequest(StrictRequest):

@@ -52,13 +52,14 @@ def change_what_is_changed_meanwhile(db: sample.Db) -> None:
 
 @router.get("/thread")
 def read_thread(db: sample.Db) -> str:
-    assert db.in_transaction()
+    assert not db.in_transaction(), "only a statement begins one"
     return threading.current_thread().name
 
 
 @router.post("/thread")
 def write_thread(db: sample.Db) -> str:
-    return read_thread(db)
+    assert db.in_transaction()
+    return threading.current_thread().name
 
 
 @router.get("/loop")

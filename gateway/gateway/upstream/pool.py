@@ -47,7 +47,7 @@ class Upstream:
         self._metrics = metrics
         self._replicas: list[Replica] = []  # in the order of their last use
         self._resolution: asyncio.Task[None] | None = None
-        self._resolve_at = 0.0
+        self._resolved_at = 0.0
         self._checks: set[asyncio.Task[None]] = set()
         self._usable = asyncio.Event()  # set while there is a usable replica
         metrics.upstream_up.labels(name).set_function(lambda: self.is_up)
@@ -159,10 +159,9 @@ class Upstream:
         for connection in list(self.connections):
             connection.check()
         now = monotonic()
-        if now >= self._resolve_at:
-            self._resolve_at = now + (
-                RESOLVE_INTERVAL if self._usable.is_set() else SEARCH_INTERVAL
-            )
+        interval = RESOLVE_INTERVAL if self._usable.is_set() else SEARCH_INTERVAL
+        if now >= self._resolved_at + interval:
+            self._resolved_at = now
             self._resolving()
         for replica in self._replicas:
             if now >= replica.check_at:

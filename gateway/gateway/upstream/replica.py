@@ -49,9 +49,9 @@ class Replica:
         return None
 
     def keep(self, connection: UpstreamConnection) -> None:
-        """Keep a connection that is free for another exchange."""
+        """Keep a connection that is free for another exchange, and forget those that are not."""
         connection.rest(self._limits.keep_alive)
-        self._idle.append(connection)
+        self._idle = [*(it for it in self._idle if it.is_free), connection]
 
     async def open(self) -> UpstreamConnection:
         """Return a new connection, or raise an OSError."""

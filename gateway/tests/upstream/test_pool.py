@@ -41,6 +41,22 @@ def test_a_large_body_leaves_the_kept_connection_to_others(
     assert len(by_method[b"POST"]) == 5
 
 
+def test_closed_connections_are_forgotten_although_each_large_body_brings_one(
+    gateway: Start, upstream: RawUpstream
+) -> None:
+    upstream.script = lambda sock, _: sock.sendall(OK)
+    running = gateway(upstream.url, limits={"defaults": {"keep_alive": 0.1}})
+    for _ in range(30):
+        assert running.get("/posts", method="POST", body=b"x" * 500_000).status == 200
+    [replica] = running.app.proxy.upstreams["blog-service"]._replicas
+
+    def has_few() -> bool:
+        assert running.get("/posts").status == 200
+        return len(replica._idle) < 5
+
+    eventually(has_few)
+
+
 def test_an_idle_connection_is_closed(gateway: Start, upstream: RawUpstream) -> None:
     closed = threading.Event()
 

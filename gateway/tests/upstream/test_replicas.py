@@ -169,6 +169,20 @@ def test_a_service_that_appears_or_moves_is_found_by_the_first_request(
     assert len(raws[1].requests) == 1
 
 
+def test_a_service_that_is_gone_is_searched_for_however_lately_its_name_was_resolved(
+    gateway: Start, replicas: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "RESOLVE_INTERVAL", 3600)
+    url, raws, listed = replicas
+    listed[:] = ["127.0.0.2"]
+    running = gateway(url)
+    eventually(lambda: running.standings == ["WELL"])
+    raws[0].close()
+    eventually(lambda: running.standings == ["OUT"])
+    listed[:] = ["127.0.0.3"]
+    eventually(lambda: running.standings == ["WELL"])
+
+
 def test_metrics_show_which_services_and_replicas_are_well(gateway: Start, replicas: Any) -> None:
     url, raws, listed = replicas
     raws[1].close()

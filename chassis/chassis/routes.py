@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from fastapi import Request, Response
 from fastapi.dependencies.models import Dependant
+from fastapi.params import Form
 from fastapi.routing import APIRoute
 from sqlalchemy.orm import Session
 
@@ -42,9 +43,10 @@ class Route(APIRoute):
     """A route whose body is read strictly. A `def` with a session, `db`, is one transaction.
 
     It runs in a thread of the database, and its transaction is over before the answer leaves:
-    committed when the route returns, rolled back when it raises. A route written with `async def`
-    runs in the event loop and must not block. A route that takes a ConditionalRequest is answered
-    with an ETag. One that has no query parameters refuses any.
+    committed when the route returns, rolled back when it raises. That of a GET has nothing to
+    commit. A route written with `async def` runs in the event loop and must not block. A route that
+    takes a ConditionalRequest is answered with an ETag. One that has no query parameters refuses
+    any, once its body has been read.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
@@ -63,19 +65,22 @@ class Route(APIRoute):
         handler = super().get_route_handler()
         first = [*_marked(self.dependant)]
         takes_body = self.body_field is not None
+        is_form = self.body_field is not None and isinstance(self.body_field.field_info, Form)
         takes_query = _takes_query(self.dependant)
         request_class = self._request_class
 
         async def strict_handler(request: Request) -> Response:
             strict_request = request_class(request.scope, request.receive)
             has_body = takes_body or not _BODY.isdisjoint(dict(request.scope["headers"]))
-            has_wrong_query = bool(request.scope["query_string"]) and not takes_query
-            for dependency in first if has_body or has_wrong_query else ():
+            has_query = bool(request.scope["query_string"]) and not takes_query
+            for dependency in first if has_body or has_query else ():
                 await dependency(strict_request)
-            if has_wrong_query:
-                refuse_query(strict_request)
             if has_body and not takes_body:
                 await strict_request.skip_body()
+            if has_query:
+                if takes_body and await strict_request.body():  # 400, 413 and 415 come first
+                    await (strict_request.form() if is_form else strict_request.json())
+                refuse_query(strict_request)
             answer = await handler(strict_request)
             if isinstance(strict_request, ConditionalRequest):
                 return strict_request.finish(answer)

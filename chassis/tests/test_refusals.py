@@ -227,6 +227,23 @@ def test_an_unknown_query_parameter_is_refused(
                 assert_refused(answer, "query", shown)
 
 
+@pytest.mark.parametrize(
+    ("content", "kind", "status"),
+    [
+        (b"{", "application/json", 400),
+        (b"x" * 3 * MEBIBYTE, "application/json", 413),
+        (b"{}", "text/plain", 415),
+        (b"", "application/json", 422),
+        (b'{"text": "x"}', "application/json", 422),
+    ],
+)
+def test_what_cannot_be_read_comes_before_an_unknown_query_parameter(
+    client: httpx.Client, content: bytes, kind: str, status: int
+) -> None:
+    answer = client.post("/notes/?x=1", content=content, headers={"Content-Type": kind})
+    assert_problem(answer, status)
+
+
 def test_a_query_parameter_that_is_not_utf_8_is_refused_by_name(
     client: httpx.Client, subtests: pytest.Subtests
 ) -> None:

@@ -1,4 +1,4 @@
-"""Sessions: one request is one transaction, committed before the answer leaves."""
+"""Sessions: one request is one transaction, over before the answer leaves."""
 
 import logging
 from contextlib import AbstractContextManager

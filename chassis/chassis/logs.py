@@ -62,7 +62,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class Reminder:
-    """When to complain of a fault that lasts: at once, and then once a minute."""
+    """The times to complain of a fault that lasts: at once, and then once a minute."""
 
     def __init__(self) -> None:
         self._next = 0.0

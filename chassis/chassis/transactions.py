@@ -62,8 +62,9 @@ async def in_transaction(
 ) -> T:
     """Run `work(db, …)` in a thread, as one transaction, and return its result.
 
-    The session comes from `Database.session`. The transaction is committed when the work returns
-    and rolled back when it raises. Until a thread is free the session holds no connection.
+    The session comes from `Database.session`. Where it may write, the transaction is committed when
+    the work returns and rolled back when it raises. Where it only reads, it is just closed. Until a
+    thread is free the session holds no connection.
 
     Raises:
         TimeoutError: it took too long, and nothing of it will be stored.
@@ -94,7 +95,7 @@ def _transact(db: Session, work: Callable[[], T], decision: Lock) -> T:
     """Run a transaction in this thread, and note how it ended."""
     threads: Threads = db.info["threads"]
     try:
-        with db:  # closes it, which is the end of a transaction that only reads
+        with db:  # closes it
             result = _commit(db, work, decision) if threads.may_write else work()
     except DomainError:
         threads.last_result = monotonic()

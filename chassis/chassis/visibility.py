@@ -62,7 +62,7 @@ class Visibility:
         owner_id: int | None,
         caller_id: int | None,
     ) -> Selected:
-        """Return the rows of a list: what its filters and its words find and its caller may see."""
+        """Return what a list selects: what filters and words find and the caller may see."""
         parts = self._parts(page.sort, published, owner_id, caller_id)
         is_narrow = owner_id is not None or published is False
         values = {OWNER: owner_id, CALLER: caller_id}

@@ -25,8 +25,10 @@ def pooling(url: URL) -> Iterator[URL]:
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Session) as pooler:
         pooler.daemon_threads = True
         Thread(target=pooler.serve_forever, daemon=True).start()
-        yield url.set(host="127.0.0.1", port=pooler.server_address[1])
-        pooler.shutdown()
+        try:
+            yield url.set(host="127.0.0.1", port=pooler.server_address[1])
+        finally:
+            pooler.shutdown()
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:

@@ -31,7 +31,7 @@ class User:
 
 
 class PatientTransport(httpx.HTTPTransport):
-    """Sends a request again while the answer is 503, which says that nothing was stored.
+    """A transport that repeats a request while the answer is 503: nothing was stored.
 
     Of a crowd that writes one row, some wait too long for it on a slow machine.
     """

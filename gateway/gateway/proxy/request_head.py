@@ -11,7 +11,7 @@ IDEMPOTENT = SAFE | {"PUT", "DELETE"}  # RFC 9110, section 9.2.2
 
 
 class RequestHead:
-    """What the proxy knows of a request before its body."""
+    """The part of a request that is there before its body."""
 
     def __init__(self, scope: Scope, trusted: TrustedProxies) -> None:
         self.method: str = scope["method"]

@@ -1,14 +1,14 @@
-"""Turns in which large bodies move on, so that other requests pass between their parts."""
+"""The turns in which large bodies move on, so that other requests pass between their parts."""
 
 import asyncio
 from collections import deque
 
 
 class Turns:
-    """Lets one part of one large body move in each round of the event loop.
+    """One turn in each round of the event loop, to read the next part of a large body.
 
-    Otherwise a round would move a part of every such body, and every other request would wait
-    that long at each of its steps. Clients, which are addresses, take turns.
+    Without turns, a round would move a part of every body whose next one is there, and every other
+    request would wait that long at each of its steps. Clients, which are addresses, take turns.
     """
 
     def __init__(self) -> None:

@@ -29,7 +29,7 @@ def test_a_large_body_waits_for_each_of_its_turns_and_a_small_request_for_none(
     assert running.get("/posts", method="POST", body=b"x" * 1_000).status == 200
     assert turns.clients == []
     assert running.get("/posts", method="POST", body=b"x" * 1_000_000).status == 200
-    assert len(turns.clients) > 5
+    assert len(turns.clients) >= 2, "one before it has an upstream, one before its next part"
     assert set(turns.clients) == {"127.0.0.1"}
 
 

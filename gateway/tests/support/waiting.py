@@ -7,7 +7,9 @@ from typing import Any
 # Seconds until a test gives up: plenty even on a slow machine, but less than the shipped deadlines
 # of upstreams (30 s), so that a test does not take one of these for the event it waits for.
 PATIENCE = 20.0
-PROCESS_PATIENCE = 60.0  # until a process has started or ended: Python alone may take many seconds
+# Until a process has started or ended, in which Python alone may take many seconds. No test waits
+# for a deadline of upstreams meanwhile.
+PROCESS_PATIENCE = 50.0
 
 
 def eventually(condition: Callable[[], Any], patience: float = PATIENCE) -> None:

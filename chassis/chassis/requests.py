@@ -72,7 +72,7 @@ class StrictRequest(Request):
     async def stream(self) -> AsyncGenerator[bytes, None]:
         """Yield the parts of the body. A large one waits until there is room for it."""
         received = 0
-        async for part in super().stream():
+        async for part in self._parts():
             if received <= SMALL < received + len(part):
                 await self.app.state.room.wait_for_bytes(self)
             received += len(part)
@@ -80,9 +80,13 @@ class StrictRequest(Request):
 
     async def skip_body(self) -> None:
         """Read the body and keep nothing of it, since a larger one than the limit is refused."""
+        async for _ in self._parts():
+            pass
+
+    async def _parts(self) -> AsyncGenerator[bytes, None]:
         try:
-            async for _ in super().stream():
-                pass
+            async for part in super().stream():
+                yield part
         except ClientDisconnect:
             raise HTTPException(400, "The body has not come whole.") from None
 

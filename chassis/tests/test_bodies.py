@@ -98,15 +98,16 @@ def test_a_caller_is_refused_before_a_byte_of_the_body_is_read() -> None:
     assert read == []
 
 
+@pytest.mark.parametrize("target", ["/notes/77", "/notes/", "/notes/?x=1"])
 @pytest.mark.parametrize("method", ["GET", "DELETE", "POST"])
 def test_a_client_that_leaves_within_its_body_is_no_error_of_ours(
-    client: httpx.Client, server: Server, monkeypatch: pytest.MonkeyPatch, method: str
+    client: httpx.Client, server: Server, monkeypatch: pytest.MonkeyPatch, method: str, target: str
 ) -> None:
     statuses: list[int] = []
     log = server[0].state.access_log
     monkeypatch.setattr(log, "write", lambda **line: statuses.append(line["status"]))
     with socket.create_connection((client.base_url.host, client.base_url.port or 80)) as sending:
-        head = f"{method} /notes/77 HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n123"
+        head = f"{method} {target} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n123"
         sending.sendall(head.encode())
     until(lambda: bool(statuses), "the end of the request")
     assert statuses[0] < 500

@@ -1,6 +1,7 @@
 """A replica of a service: how it stands, and the connections to it."""
 
 import asyncio
+from collections import deque
 from enum import IntEnum
 from functools import partial
 
@@ -37,7 +38,7 @@ class Replica:
         self.in_flight = 0
         self.heard_at = 0.0  # when it last answered a request
         self.check_at = 0.0  # when it is asked how it stands, at the earliest
-        self._idle: list[UpstreamConnection] = []
+        self._idle: deque[UpstreamConnection] = deque()  # that used last is the last
         self._limits = limits
 
     def reuse(self) -> UpstreamConnection | None:
@@ -49,9 +50,11 @@ class Replica:
         return None
 
     def keep(self, connection: UpstreamConnection) -> None:
-        """Keep a connection that is free for another exchange, and forget those that are not."""
+        """Keep a connection that is free for another exchange. Forget the oldest, once closed."""
         connection.rest(self._limits.keep_alive)
-        self._idle = [*(it for it in self._idle if it.is_free), connection]
+        self._idle.append(connection)
+        while self._idle and not self._idle[0].is_free:
+            self._idle.popleft()
 
     async def open(self) -> UpstreamConnection:
         """Return a new connection, or raise an OSError."""

@@ -79,6 +79,6 @@ async def refuse_caller_first(request: Request, error: Exception) -> Response:
     """Look the caller up although the request is invalid: 401 comes before 400, 415 and 422."""
     caller_id = await _get_caller_id(request)
     if caller_id is not None:
-        session = request.app.state.database.readers()
+        session = request.app.state.database.read_session()
         await in_transaction(session, request.app.state.look_up_caller, caller_id)
     return await invalid_request(request, error)

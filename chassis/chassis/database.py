@@ -31,31 +31,29 @@ class MakeEngine(Protocol):
 class Database:
     """Two engines on one database, their sessions, and the threads in which these work.
 
-    `reader` runs each statement alone, which is one snapshot: a transaction around it would only
-    add two round trips. `engine` does everything else. Few threads work for each, since more only
-    contend for the interpreter; and no reader waits behind writers that wait for a lock. A pool
-    has a connection for each thread and one for the health check or the start, so that nothing
+    `read_engine` runs each statement alone, which is one snapshot: a transaction around it would
+    only add two round trips. `engine` does everything else. Few threads work for each, since more
+    only contend for the interpreter; and no reader waits behind writers that wait for a lock. A
+    pool has a connection for each thread and one for the health check or the start, so that nothing
     waits in it.
     """
 
     def __init__(
         self, make_engine: MakeEngine, migrations: Path, *, readers: int, writers: int
     ) -> None:
-        self.reader = make_engine(connections=readers + 1, read_only=True)
+        self.read_engine = make_engine(connections=readers + 1, read_only=True)
         self.engine = make_engine(connections=writers + 1, read_only=False)
         self.migrations = migrations
         scripts = ScriptDirectory.from_config(self.alembic_config())
         self._head = scripts.get_current_head()
         self._known = {script.revision for script in scripts.walk_revisions()}
-        self._threads = (
-            Threads(readers, "reader", may_write=False),
-            Threads(writers, "writer", may_write=True),
-        )
+        self._read_threads = Threads(readers, "reader", may_write=False)
+        self._write_threads = Threads(writers, "writer", may_write=True)
         # A session that only reads has nothing to flush, and need not look before each query.
-        self.readers = _sessions(self.reader, self._threads[0], autoflush=False)
-        snapshots = _with_snapshots(self.reader)
-        self._snapshots = _sessions(snapshots, self._threads[0], autoflush=False)
-        self.writers = _sessions(self.engine, self._threads[1], autoflush=True)
+        self.read_session = _sessionmaker(self.read_engine, self._read_threads, autoflush=False)
+        snapshots = _with_snapshots(self.read_engine)
+        self._snapshot_session = _sessionmaker(snapshots, self._read_threads, autoflush=False)
+        self.write_session = _sessionmaker(self.engine, self._write_threads, autoflush=True)
         self._checking = Lock()
         self._fault = ""
 
@@ -65,19 +63,21 @@ class Database:
         A request that counts has a transaction, so that the count and the page agree.
         """
         if request.method != "GET":
-            return self.writers()
-        return self._snapshots() if "count" in request.query_params else self.readers()
+            return self.write_session()
+        if "count" in request.query_params:
+            return self._snapshot_session()
+        return self.read_session()
 
     @property
     def storage_is_full(self) -> bool:
         """Whether there was no room for the last transaction that wrote."""
-        return self._threads[1].storage_is_full
+        return self._write_threads.storage_is_full
 
     def close(self) -> None:
         """Begin nothing more, and close every connection that is not at work."""
-        for threads in self._threads:
+        for threads in (self._read_threads, self._write_threads):
             threads.shutdown(wait=False, cancel_futures=True)
-        self.reader.dispose()
+        self.read_engine.dispose()
         self.engine.dispose()
 
     def create_schema(self, metadata: MetaData) -> None:
@@ -102,7 +102,7 @@ class Database:
             return {"database": False, "schema": False}
         answers, is_usable, fault = False, False, ""
         try:
-            with self.reader.connect() as connection:  # waits for no writer
+            with self.read_engine.connect() as connection:  # waits for no writer
                 revision = self.revision(connection)
             answers, is_usable = True, revision == self._head or self.is_ahead(revision)
             fault = "" if is_usable else OLD_SCHEMA
@@ -142,15 +142,15 @@ class Database:
         return config
 
 
-def _sessions(engine: Engine, threads: Threads, *, autoflush: bool) -> sessionmaker[Session]:
+def _sessionmaker(engine: Engine, threads: Threads, *, autoflush: bool) -> sessionmaker[Session]:
     return sessionmaker(
         engine, autoflush=autoflush, expire_on_commit=False, info={"threads": threads}
     )
 
 
-def _with_snapshots(reader: Engine) -> Engine:
+def _with_snapshots(read_engine: Engine) -> Engine:
     """Return an engine on the same connections, whose statements see what the first one saw."""
-    engine = reader.execution_options()
+    engine = read_engine.execution_options()
     event.listen(engine, "begin", _begin_snapshot)
     event.listen(engine, "commit", _end_snapshot)
     event.listen(engine, "rollback", _end_snapshot)

@@ -161,7 +161,7 @@ def fill_published_at(
 
 def _update_in_steps(database: Database, key: InstrumentedAttribute[int], update: Update) -> None:
     """Run an UPDATE for so many rows at a time, each time in a transaction of its own."""
-    with database.reader.connect() as connection:
+    with database.read_engine.connect() as connection:
         last = connection.scalar(select(func.max(key))) or 0
     for before in range(0, last, ROWS):
         with database.migration() as connection:

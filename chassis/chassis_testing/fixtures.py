@@ -192,7 +192,7 @@ def sql(database: Database) -> Sql:
 @pytest.fixture
 def statements(database: Database) -> Statements:
     """Every SQL statement from now on with its values, but for those that begin a transaction."""
-    return recorded(database.reader, database.engine)
+    return recorded(database.read_engine, database.engine)
 
 
 def recorded(*engines: Engine) -> Statements:

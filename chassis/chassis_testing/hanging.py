@@ -18,7 +18,7 @@ def hanging(database: Database) -> Iterator[None]:
     def wait(*_: object) -> None:
         ended.wait()
 
-    for engine in (database.reader, database.engine):
+    for engine in (database.read_engine, database.engine):
         event.listen(engine, "before_cursor_execute", wait)
     try:
         yield
@@ -30,5 +30,5 @@ def hanging(database: Database) -> Iterator[None]:
 
 def connections_at_work(database: Database) -> int:
     """Return how many connections are out of their pools."""
-    pools = [database.reader.pool, database.engine.pool]
+    pools = [database.read_engine.pool, database.engine.pool]
     return sum(pool.checkedout() for pool in pools if isinstance(pool, QueuePool))

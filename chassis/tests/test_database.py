@@ -84,7 +84,7 @@ def take_away(database: Database, url: URL) -> None:
             "WHERE datname = 'inkwell_test'",
         )
     else:
-        for engine in (database.reader, database.engine):
+        for engine in (database.read_engine, database.engine):
             engine.dispose()
         file = Path(str(url.database))
         file.rename(file.with_suffix(".away"))
@@ -152,6 +152,6 @@ def test_a_schema_is_created_in_an_empty_database_and_in_no_other(empty_url: URL
 def test_a_closed_database_begins_nothing_more(database_url: URL) -> None:
     database = SAMPLE.database_at(database_url)
     database.close()
-    for threads in database._threads:
+    for threads in (database._read_threads, database._write_threads):
         with pytest.raises(RuntimeError, match="after shutdown"):
             threads.submit(int)

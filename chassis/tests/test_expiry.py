@@ -35,7 +35,7 @@ def tickets(database: Database) -> None:
 
 
 def left(database: Database) -> set[int]:
-    with database.readers() as db:
+    with database.read_session() as db:
         return set(db.scalars(sa.select(Ticket.id)))
 
 
@@ -52,7 +52,7 @@ def test_what_has_expired_first_goes_first(
         (3, {1}),
         (9, set()),
     ]:
-        with database.writers() as db, db.begin():
+        with database.write_session() as db, db.begin():
             delete_expired(db, Ticket, NOW + timedelta(hours=hours))
         assert left(database) == rows
     expiry._deletion.cache_clear()
@@ -61,7 +61,7 @@ def test_what_has_expired_first_goes_first(
 @pytest.mark.usefixtures("tickets")
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
 def test_rows_that_another_transaction_deletes_are_not_waited_for(database: Database) -> None:
-    with database.writers() as first, database.writers() as second:
+    with database.write_session() as first, database.write_session() as second:
         delete_expired(first, Ticket, NOW)
         delete_expired(second, Ticket, NOW + timedelta(hours=1))
         second.commit()

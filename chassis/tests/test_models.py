@@ -34,7 +34,7 @@ def test_a_moment_that_the_database_sets_is_now_and_shown_in_utc(
 def test_the_clock_of_the_database_has_fractions_of_a_second_and_goes_on(
     database: Database,
 ) -> None:
-    with database.writers() as db:  # one transaction
+    with database.write_session() as db:  # one transaction
         moments = [db.scalars(select(NOW)).one() for _ in range(3)]
     assert moments == sorted(set(moments))
     assert {moment.tzinfo for moment in moments} == {UTC}
@@ -44,7 +44,7 @@ def test_the_clock_of_the_database_has_fractions_of_a_second_and_goes_on(
 def test_a_transaction_has_one_time_and_the_next_one_a_later_time(database: Database) -> None:
     moments: list[datetime] = []
     for _ in range(3):
-        with database.writers() as db:
+        with database.write_session() as db:
             first, again = [db.scalars(select(func.now(type_=UtcDateTime))).one() for _ in range(2)]
         assert first == again
         moments.append(first)
@@ -84,7 +84,7 @@ def test_a_row_has_the_time_at_which_it_was_published_first(database: Database) 
     note = Note(text="A note", published=False)
     times: list[datetime | None] = []
     for published in (False, True, False, True):
-        with database.writers.begin() as db:
+        with database.write_session.begin() as db:
             db.add(note)
             note.published = published
         times.append(note.published_at)

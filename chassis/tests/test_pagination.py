@@ -112,7 +112,7 @@ def test_the_count_and_the_page_of_one_answer_agree_while_others_write(
         if "count(" in statement:
             sql("INSERT INTO notes (text) VALUES ('x')")
 
-    event.listen(database.reader, "after_cursor_execute", write)
+    event.listen(database.read_engine, "after_cursor_execute", write)
     for number in range(3):
         answer = client.get("/notes/?count=true")
         assert (answer.headers["X-Total-Count"], len(answer.json())) == (str(number), number)

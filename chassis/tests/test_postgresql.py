@@ -53,7 +53,7 @@ def libpq(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_connection_is_set_up_whatever_libpq_reads(
     database: Database, name: str, value: str
 ) -> None:
-    for engine in (database.reader, database.engine):
+    for engine in (database.read_engine, database.engine):
         with engine.connect() as connection:
             assert connection.scalar(text(f"SHOW {name}")) == value
 
@@ -139,7 +139,7 @@ def test_of_several_hosts_the_one_that_takes_writes_is_used(database_url: URL) -
     query = "target_session_attrs=read-write&application_name=mine"
     url = f"postgresql://{login}@{port}/{database_url.database}?{query}"
     database = make_database(Settings(database_url=url))
-    for engine in (database.reader, database.engine):
+    for engine in (database.read_engine, database.engine):
         with engine.connect() as connection:
             assert connection.scalar(text("SHOW application_name")) == "mine"
     database.close()
@@ -186,7 +186,7 @@ def test_only_a_get_that_counts_needs_a_transaction_to_see_one_snapshot(
     def look(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
         seen.append(statement.partition(" ")[0])
 
-    event.listen(database.reader, "after_cursor_execute", look)
+    event.listen(database.read_engine, "after_cursor_execute", look)
     client.get("/notes/")
     client.get("/notes/?count=true")
     client.get("/notes/")
@@ -204,9 +204,9 @@ def test_a_snapshot_whose_connection_broke_leaves_nothing_behind(
                 "WHERE application_name = 'sample'",
             )
 
-    event.listen(database.reader, "after_cursor_execute", terminate)
+    event.listen(database.read_engine, "after_cursor_execute", terminate)
     assert_problem(client.get("/notes/?count=true"), 503)
-    event.remove(database.reader, "after_cursor_execute", terminate)
+    event.remove(database.read_engine, "after_cursor_execute", terminate)
     for _ in range(3):
         assert client.get("/notes/?count=true").status_code == 200
 
@@ -230,12 +230,12 @@ def test_a_statement_that_takes_too_long_is_503(client: httpx.Client, database: 
             cursor.execute("SET statement_timeout = 200")
         connection.commit()  # type: ignore[attr-defined]
 
-    event.listen(database.reader, "connect", hurry)
+    event.listen(database.read_engine, "connect", hurry)
     with database.engine.begin() as connection:
         connection.exec_driver_sql("LOCK TABLE notes")
         assert_problem(client.get("/notes/"), 503)
-    event.remove(database.reader, "connect", hurry)
-    database.reader.dispose()
+    event.remove(database.read_engine, "connect", hurry)
+    database.read_engine.dispose()
     assert client.get("/notes/").status_code == 200
 
 

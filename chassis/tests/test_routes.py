@@ -180,13 +180,13 @@ def test_two_hundred_waiting_requests_hold_no_thread_and_no_connection(
     client: httpx.Client, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chassis.transactions.SILENCE", 100)
-    readers = database._threads[0]
+    threads = database._read_threads
     with ThreadPoolExecutor(1) as pool:
         with hanging(database):
             answers = pool.submit(asyncio.run, _ask_at_once(str(client.base_url), 200))
             waiting = 200 - sample.READERS
-            until(lambda: readers._work_queue.qsize() == waiting, "the last request's arrival")
-            assert len(readers._threads) == sample.READERS
+            until(lambda: threads._work_queue.qsize() == waiting, "the last request's arrival")
+            assert len(threads._threads) == sample.READERS
             assert connections_at_work(database) == sample.READERS
             assert client.get("/livez").status_code == 200
         assert answers.result() == [200] * 200
@@ -218,9 +218,9 @@ def test_clients_that_hang_up_leave_the_service_well(
 
 def test_a_get_cannot_write(server: Server, database: Database) -> None:
     assert server
-    with database.readers() as session, pytest.raises(DBAPIError, match=r"read-?only"):
+    with database.read_session() as session, pytest.raises(DBAPIError, match=r"read-?only"):
         session.execute(INSERT)
-    with database.writers() as session, session.begin():
+    with database.write_session() as session, session.begin():
         session.execute(INSERT)
 
 

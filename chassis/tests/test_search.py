@@ -26,7 +26,7 @@ def find(database: Database) -> Find:
 
     def ids(query: str, *, is_narrow: bool = False) -> list[int]:
         page = TextPage(q=query, limit=100)
-        with database.readers() as db:
+        with database.read_session() as db:
             found = sample.NOTE_SEARCH.find(db, page, EVERYTHING.parts, {}, is_narrow=is_narrow)
             rows = fetch_page(db, sample.SHOWN, page, found)
             assert count_rows(db, sample.SHOWN, found) == len(rows)

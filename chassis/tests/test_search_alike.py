@@ -76,7 +76,7 @@ def random_text(chance: random.Random, length: int) -> str:
 
 
 def found(database: Database, query: str) -> list[int]:
-    with database.readers() as db:
+    with database.read_session() as db:
         page = TextPage(q=query, limit=100)
         selected = sample.NOTE_SEARCH.find(db, page, EVERYTHING.parts, {}, is_narrow=False)
         return [row["id"] for row in fetch_page(db, sample.SHOWN, page, selected)]

@@ -58,7 +58,7 @@ def test_a_url_that_names_no_writable_sqlite_file_is_one_sentence(
 
 @pytest.mark.parametrize(("pragma", "value"), PRAGMAS)
 def test_every_connection_is_set_up(database: Database, pragma: str, value: object) -> None:
-    for engine in (database.reader, database.engine):
+    for engine in (database.read_engine, database.engine):
         with engine.connect() as connection:
             assert connection.scalar(text(f"PRAGMA {pragma}")) == value
 
@@ -133,7 +133,7 @@ def test_a_full_disk_is_507_for_writers_alone_and_keeps_what_was_there(
 def test_a_file_that_is_no_database_is_503_for_readiness_while_the_process_lives(
     client: httpx.Client, database: Database, database_url: URL
 ) -> None:
-    for engine in (database.reader, database.engine):
+    for engine in (database.read_engine, database.engine):
         engine.dispose()  # an open connection has a part of the files in its memory
     Path(str(database_url.database)).write_bytes(b"This is no database. " * 1000)
     assert_not_ready(client.get("/readyz"), database="down", schema="down")

@@ -39,7 +39,7 @@ async def get_db(request: Request) -> Session:
 
 async def get_reader(request: Request) -> Session:
     """Return a session that only reads, whatever the method of the request."""
-    session: Session = request.app.state.database.readers()
+    session: Session = request.app.state.database.read_session()
     return session
 
 

@@ -45,10 +45,10 @@ def print_users(db: Session) -> None:
 def run(database: Database, command: str, email: str) -> None:
     """Run a command. Raise NotFoundError if nobody has the e-mail."""
     if command == "list":
-        with database.readers() as db:
+        with database.read_session() as db:
             print_users(db)
     else:
-        with database.writers() as db, db.begin():
+        with database.write_session() as db, db.begin():
             user = crud.set_active(db, email, is_active=command == "activate")
         sys.stdout.write(f"{DONE[command].format(user.id)}\n")
 

@@ -149,6 +149,6 @@ def is_waiting(database: Database, request: "Future[httpx.Response]") -> bool:
     """Return whether a request waits for a lock, or has its answer."""
     if database.engine.dialect.name == "sqlite":  # nobody can see who waits
         return connections_at_work(database) > 1 or request.done()
-    with database.reader.connect() as connection:
+    with database.read_engine.connect() as connection:
         waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
         return bool(connection.scalar(waits)) or request.done()

@@ -78,8 +78,8 @@ class Running:
     @property
     def waiting(self) -> int:
         """The number of requests that wait for blog-service."""
-        waiting = self.app.proxy.upstreams["blog-service"].slots._waiting
-        return sum(map(len, waiting.values()))
+        queue = self.app.proxy.upstreams["blog-service"].slots._queue
+        return sum(map(len, queue._waiting.values()))
 
     @property
     def in_flight(self) -> int:

@@ -53,9 +53,8 @@ def test_the_table_lists_every_variable_of_a_part_and_of_compose(
 ) -> None:
     listed = [name for row in ROWS for name in names(row[0])]
     of_compose = set(re.findall(r"\$\{(\w+)", COMPOSE))
-    assert sorted(listed) == sorted(
-        settings_of_the_parts(monkeypatch) | of_compose | {"INKWELL_DATA"}
-    )
+    others = {"INKWELL_DATA", "FORWARDED_ALLOW_IPS"}  # of `make run`, and of uvicorn
+    assert sorted(listed) == sorted(settings_of_the_parts(monkeypatch) | of_compose | others)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: str(row[0]))

@@ -62,6 +62,12 @@ def _keys(file: Path) -> list[str]:
     return [f"{key.lstrip()}{PEM_END}\n" for key in file.read_text().split(PEM_END)[:-1]]
 
 
+def _new_password(file: Path) -> str:
+    if len(file.read_text().strip().splitlines()) > 1:  # keys, for example
+        raise RefusedError("it has several lines, and a password has one")
+    return new_password().decode()
+
+
 STEPS = {
     "add-key": Step(
         "add a key that verifies tokens and does not sign yet",
@@ -83,7 +89,7 @@ STEPS = {
         "make another password of the database",
         "Now run the job that sets up the database, at once: until it has told the database, no "
         "new connection can be made. Nothing has to be restarted.",
-        lambda _: new_password().decode(),
+        _new_password,
         PASSWORD_MODE,
     ),
 }
@@ -97,7 +103,7 @@ def rotate(name: str, file: Path) -> str:
     except OSError as error:
         raise RefusedError(error.strerror or "it cannot be written") from None
     except ValueError:
-        raise RefusedError("it holds something else than Ed25519 private keys in PEM") from None
+        raise RefusedError("it does not hold what this step changes") from None
     return step.next
 
 

@@ -79,16 +79,29 @@ def test_each_step_says_what_comes_next(key_file: Path) -> None:
         assert said == (0, f"Done. {STEPS[step].next}\n", "")
 
 
-@pytest.mark.parametrize("content", [b"no key", b"\xff\xfe", None], ids=str)
-def test_a_file_without_keys_is_one_sentence(tmp_path: Path, content: bytes | None) -> None:
-    file = tmp_path / "key.pem"
+@pytest.mark.parametrize(
+    ("step", "content"),
+    [
+        ("add-key", b"a password"),
+        ("add-key", b"\xff\xfe"),
+        ("add-key", None),
+        ("new-password", b"-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\n"),
+        ("new-password", b"\xff\xfe"),
+        ("new-password", None),
+    ],
+    ids=str,
+)
+def test_a_file_without_what_a_step_changes_is_one_sentence(
+    tmp_path: Path, step: str, content: bytes | None
+) -> None:
+    file = tmp_path / "secret"
     if content is not None:
         file.write_bytes(content)
-    code, out, err = run(tmp_path, "platform_service.rotate_secrets", "add-key", str(file))
+    code, out, err = run(tmp_path, "platform_service.rotate_secrets", step, str(file))
     assert (code, out) == (1, "")
     assert err.startswith(f"rotate_secrets: {file} is as it was: ")
     assert err.count("\n") == 1
-    assert file.exists() == (content is not None)
+    assert (file.read_bytes() if file.exists() else None) == content
 
 
 @pytest.mark.parametrize("module", ["make_secrets", "rotate_secrets"])

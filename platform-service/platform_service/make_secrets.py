@@ -72,4 +72,4 @@ if __name__ == "__main__":
     try:
         make_secrets(arguments.password_file, arguments.key_file)
     except OSError as error:
-        sys.exit(f"make_secrets: {error.filename} cannot be written: {error.strerror}.")
+        sys.exit(f"make_secrets: the secrets cannot be written: {error.strerror}.")

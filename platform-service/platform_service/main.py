@@ -12,7 +12,7 @@ from platform_service.config import Settings
 from platform_service.database import make_database
 from platform_service.keys import KeySet
 from platform_service.models import Base
-from platform_service.routers import articles, auth, users
+from platform_service.routers import articles, auth, keys, users
 
 TAGS = {
     "articles": "Texts with an owner. Drafts are seen by their owner alone.",
@@ -37,7 +37,7 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.show_emails = settings.show_emails
             yield
 
-    routers = (articles.router, users.router, auth.router, auth.keys_router)
+    routers = (articles.router, users.router, auth.router, keys.router)
     return make_app(settings.part, lifespan, *routers, tags=TAGS, look_up_caller=crud.get_caller)
 
 

@@ -1,68 +1,27 @@
-"""Signing in, and the keys that others verify tokens with."""
+"""Signing in and out."""
 
-from collections.abc import Callable, Coroutine
-from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
-from fastapi.exceptions import RequestValidationError
 from sqlalchemy.orm import Session
-from starlette.exceptions import HTTPException
 
 from chassis.addresses import ClientNetwork
 from chassis.callers import CallerId
-from chassis.errors import BadRequestError, DomainError, TooManyRequestsError, UnauthorizedError
+from chassis.errors import BadRequestError, UnauthorizedError
 from chassis.openapi import problems
-from chassis.routes import Route
 from chassis.transactions import in_transaction
 from platform_service import crud, sessions, throttle
 from platform_service.database import Db, ReadOnlyDb
 from platform_service.errors import RefreshTokenError, WrongPasswordError
 from platform_service.keys import TOKEN_SECONDS
 from platform_service.models import User
+from platform_service.oauth import OAuthRoute
 from platform_service.passwords import verify_password
-from platform_service.schemas import PublicKeys, RevocationRequest, TokenOut, TokenRequest
+from platform_service.schemas import RevocationRequest, TokenOut, TokenRequest
 from platform_service.sessions import Issued
 
-
-class OAuthRoute(Route):
-    """A route whose problems say what clients of OAuth2 read (RFC 6749, section 5.2)."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler, which marks the errors."""
-        handler = super().get_route_handler()
-
-        async def marking_handler(request: Request) -> Response:
-            try:
-                return await handler(request)
-            except (DomainError, HTTPException, RequestValidationError) as error:
-                if code := _oauth_error(error):
-                    request.state.problem = {"error": code}
-                raise
-
-        return marking_handler
-
-
-def _oauth_error(error: Exception) -> str | None:
-    """Return the code of an error. There is none for a failure of the service, nor for 429."""
-    if isinstance(error, HTTPException) and error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return None
-    if isinstance(error, TooManyRequestsError):
-        return None
-    if isinstance(error, WrongPasswordError | RefreshTokenError):
-        return "invalid_grant"
-    if isinstance(error, UnauthorizedError):
-        return "invalid_client"
-    invalid = error.errors() if isinstance(error, RequestValidationError) else []
-    if any(tuple(one["loc"]) == ("body", "grant_type") for one in invalid):
-        return "unsupported_grant_type"
-    return "invalid_request"
-
-
 UNCERTAIN = (504, 507)  # of a POST that stores something and is no creation
-COMMON: dict[str, Any] = {"tags": ["auth"], "responses": problems(401)}
-router = APIRouter(prefix="/auth", route_class=OAuthRoute, **COMMON)
-keys_router = APIRouter(route_class=Route, **COMMON)
+router = APIRouter(prefix="/auth", tags=["auth"], route_class=OAuthRoute, responses=problems(401))
 
 
 @router.post("/token", responses=problems(429, *UNCERTAIN))
@@ -168,14 +127,3 @@ def _revoke(
         sessions.revoke(db, token, everywhere=everywhere)
     else:
         sessions.end_sessions(db, user_id)
-
-
-@keys_router.get("/.well-known/jwks.json", response_model=PublicKeys)
-async def get_keys(
-    caller_id: CallerId, db: Db, request: Request
-) -> dict[str, list[dict[str, Any]]]:
-    """Read the public keys that verify the tokens (RFC 7517)."""
-    if caller_id is not None:  # else no thread is needed, and the keys come while a database hangs
-        await in_transaction(db, crud.get_caller, caller_id)
-    keys: dict[str, list[dict[str, Any]]] = request.app.state.keys.jwks()
-    return keys

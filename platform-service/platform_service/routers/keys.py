@@ -1,0 +1,26 @@
+"""The keys that others verify tokens with."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from chassis.callers import CallerId
+from chassis.openapi import problems
+from chassis.routes import Route
+from chassis.transactions import in_transaction
+from platform_service import crud
+from platform_service.database import Db
+from platform_service.schemas import PublicKeys
+
+router = APIRouter(tags=["auth"], route_class=Route, responses=problems(401))
+
+
+@router.get("/.well-known/jwks.json", response_model=PublicKeys)
+async def get_keys(
+    caller_id: CallerId, db: Db, request: Request
+) -> dict[str, list[dict[str, Any]]]:
+    """Read the public keys that verify the tokens (RFC 7517)."""
+    if caller_id is not None:  # else no thread is needed, and the keys come while a database hangs
+        await in_transaction(db, crud.get_caller, caller_id)
+    keys: dict[str, list[dict[str, Any]]] = request.app.state.keys.jwks()
+    return keys

@@ -21,8 +21,8 @@ from platform_service.schemas import ArticleCreate, ArticlePage, ArticleUpdate
 from platform_service.sessions import end_sessions
 
 BATCH = 250  # rows that one statement reads or deletes, so that no request waits for long
-STAYS = {"read": True, "key_share": True}  # FOR KEY SHARE, as a foreign key takes it
 BATCH_CHARACTERS = 2_000_000  # of articles: SQLite takes a text out of its index word by word
+KEY_SHARE = {"read": True, "key_share": True}  # FOR KEY SHARE, as a foreign key takes it
 
 # A list is only shown, and a row of a table costs a fraction of an entity.
 users = User.__table__
@@ -55,7 +55,7 @@ VISIBLE = Visibility(
 def get_caller(db: Session, user_id: int, *, lock: bool | dict[str, bool] = False) -> User:
     """Return the user of a token, or raise UnauthorizedError if there is no active one.
 
-    One who STAYS is not deleted before the transaction ends.
+    With `lock=KEY_SHARE` the user is not deleted before the transaction ends.
     """
     user = db.get(User, user_id, with_for_update=lock)
     if user is None:

@@ -66,7 +66,7 @@ def create_article(
     article: ArticleCreate, caller_id: SignedInId, db: Db, response: Response
 ) -> Article:
     """Create an article of the caller's; Location names it."""
-    owner = crud.get_caller(db, caller_id, lock=crud.STAYS)
+    owner = crud.get_caller(db, caller_id, lock=crud.KEY_SHARE)
     created = crud.create_article(db, article, owner)
     response.headers["Location"] = f"/articles/{created.id}"
     response.headers["ETag"] = entity_tag(created.version, created.owner_email)

@@ -26,10 +26,10 @@ def fill_email_keys(database: Database) -> None:
     last: int | None = 0
     while last is not None:
         with database.migration() as connection:
-            last = _fill_some(connection, last)
+            last = _fill_next_keys(connection, last)
 
 
-def _fill_some(connection: Connection, last: int) -> int | None:
+def _fill_next_keys(connection: Connection, last: int) -> int | None:
     """Set the next keys; return the id of the last row, or None if there was no row.
 
     Where two addresses have become one, the lower id has the key and the other row stays without.
@@ -37,14 +37,14 @@ def _fill_some(connection: Connection, last: int) -> int | None:
     query = select(User.id, User.email).where(User.id > last, User.email_key.is_(None))
     rows = connection.execute(query.order_by(User.id).limit(ROWS)).all()
     keys: dict[int, str] = {row.id: email_key(row.email) for row in rows}
-    if keys and not _set(connection, keys):
+    if keys and not _set_keys(connection, keys):
         for user_id, key in keys.items():
-            if not _set(connection, {user_id: key}):
+            if not _set_keys(connection, {user_id: key}):
                 logger.warning("the e-mail of user %d is also that of another one", user_id)
     return rows[-1].id if rows else None
 
 
-def _set(connection: Connection, keys: dict[int, str]) -> bool:
+def _set_keys(connection: Connection, keys: dict[int, str]) -> bool:
     """Set all of these keys, or none if one is taken or too long. Return whether they are set."""
     try:
         with connection.begin_nested():

@@ -26,14 +26,14 @@ ENDS = "its session ends, since the token may be stolen"
 UNSYNCHRONIZED = {"synchronize_session": False}  # No entity of these rows is ever loaded.
 
 # Built once, since to build a query costs as much as to run it.
-SIGNED_IN = (
+LOCK_USER = (
     select(NOW)
     .select_from(User)
     .where(User.id == bindparam("user_id"), User.is_active)
     .where(User.hashed_password == bindparam("hashed_password"))
     .with_for_update(key_share=True)
 )
-FOUND = (
+FIND = (
     select(
         User.is_active,
         RefreshToken.user_id,
@@ -67,7 +67,7 @@ def begin_session(db: Session, user_id: int, hashed_password: str) -> Issued | N
 
     There is none for a user who is not active either.
     """
-    now = db.scalar(SIGNED_IN, {"user_id": user_id, "hashed_password": hashed_password})
+    now = db.scalar(LOCK_USER, {"user_id": user_id, "hashed_password": hashed_password})
     return _issue(db, user_id, now, now + LIFETIME) if now else None
 
 
@@ -78,7 +78,7 @@ def refresh(db: Session, token: str) -> Issued | None:
     the thief or the owner came first.
     """
     digest = _digest(token)
-    found = db.execute(FOUND, {"sha256": digest}).one_or_none()
+    found = db.execute(FIND, {"sha256": digest}).one_or_none()
     if found is None or not found.is_active:
         return None
     used_at = db.scalar(USE, {"used": digest, "now": found.now}, execution_options=UNSYNCHRONIZED)
@@ -93,7 +93,7 @@ def refresh(db: Session, token: str) -> Issued | None:
 
 def revoke(db: Session, token: str, *, everywhere: bool) -> None:
     """End the session of a token, used or not, or every session of its user."""
-    found = db.execute(FOUND, {"sha256": _digest(token)}).one_or_none()
+    found = db.execute(FIND, {"sha256": _digest(token)}).one_or_none()
     if found and everywhere:
         end_sessions(db, found.user_id)
     elif found:

@@ -33,7 +33,7 @@ STRANGERS = ""
 HOLDERS = "\0"  # of a token of the account
 
 # Built once, since to build a query costs as much as to run it.
-FOUND = select(
+FIND = select(
     SignInNetwork.sha256,
     SignInNetwork.failures,
     SignInNetwork.failed_at,
@@ -74,7 +74,7 @@ SUCCEED = (
 def check_wait(db: Session, email: str, network: str, others: str = STRANGERS) -> None:
     """Raise TooManyRequestsError while a password for this account would come too soon."""
     own, together = _digest(email, network), _digest(email, others)
-    rows = {row.sha256: row for row in db.execute(FOUND, {"own": own, "together": together})}
+    rows = {row.sha256: row for row in db.execute(FIND, {"own": own, "together": together})}
     seconds = _wait(rows.get(own), FREE_FAILURES)
     if own not in rows or not rows[own].is_known:
         seconds = max(seconds, _wait(rows.get(together), FREE_FAILURES_OF_STRANGERS))
@@ -83,7 +83,7 @@ def check_wait(db: Session, email: str, network: str, others: str = STRANGERS) -
         raise TooManyRequestsError(detail, ceil(seconds))
 
 
-def count_attempt(
+def note_attempt(
     db: Session, email: str, network: str, others: str = STRANGERS, *, matches: bool
 ) -> None:
     """Note whether a password was right. Raise TooManyRequestsError if others failed meanwhile."""

@@ -77,7 +77,7 @@ def _find_user(db: Session, email: str, caller_id: int | None, network: str) -> 
 def _decide(db: Session, user: User | None, email: str, network: str) -> Issued | None:
     """Begin a session of the user, or count a failure and return None."""
     issued = sessions.begin_session(db, user.id, user.hashed_password) if user else None
-    throttle.count_attempt(db, email, network, matches=issued is not None)
+    throttle.note_attempt(db, email, network, matches=issued is not None)
     return issued
 
 

@@ -65,12 +65,12 @@ async def _verify_again(user: UserCreate, first: Replay, network: str, db: Sessi
     """
     await in_transaction(db, throttle.check_wait, user.email, network)
     matches = await verify_password(user.password, first.secret)
-    await in_transaction(db, _count_guess, user.email, network, matches=matches)
+    await in_transaction(db, _note_guess, user.email, network, matches=matches)
     if not matches:
         raise sent_otherwise()
 
 
-def _count_guess(db: Session, email: str, network: str, *, matches: bool) -> None:
+def _note_guess(db: Session, email: str, network: str, *, matches: bool) -> None:
     # A right one proves nothing, since the password may have been changed after the sign-up.
     throttle.check_wait(db, email, network)  # others may have failed meanwhile
     if not matches:
@@ -153,7 +153,7 @@ async def _verify(
     caller = await in_transaction(reader, _find_caller, caller_id, network)
     matches = await verify_password(current_password, caller.hashed_password)
     await in_transaction(
-        db, throttle.count_attempt, caller.email, network, throttle.HOLDERS, matches=matches
+        db, throttle.note_attempt, caller.email, network, throttle.HOLDERS, matches=matches
     )
     if not matches:
         raise WrongCurrentPasswordError

@@ -113,7 +113,7 @@ def _wait(row: Any, free: int) -> float:
     """Return the seconds that are left to wait after the last failure."""
     if row is None or row.failures < free:
         return 0
-    wait = min(FIRST_WAIT * 2 ** min(row.failures - free, 10), LONGEST_WAIT)
+    wait = min(FIRST_WAIT * 2 ** (row.failures - free), LONGEST_WAIT)
     left: timedelta = row.failed_at + timedelta(seconds=wait) - row.now
     return left.total_seconds()
 

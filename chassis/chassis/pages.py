@@ -4,7 +4,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from struct import Struct
 from struct import error as StructError  # noqa: N812 - an exception, whatever its name
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, JsonValue, model_validator
 from pydantic_core import PydanticCustomError
@@ -61,7 +61,7 @@ class AnyPage(Input):
     sort: str
 
     @model_validator(mode="after")
-    def _starts_in_one_way(self) -> "AnyPage":
+    def _starts_in_one_way(self) -> Self:
         if self.skip and self.position:
             raise PydanticCustomError("page", "skip and after or cursor cannot be used together")
         return self
@@ -103,7 +103,7 @@ class TextPage(AnyPage):
     )
 
     @model_validator(mode="after")
-    def _begins_as_its_order_does(self) -> "TextPage":
+    def _begins_as_its_order_does(self) -> Self:
         by_id = self.sort != LAST_PUBLISHED_FIRST
         if (self.cursor if by_id else self.after) is not None:
             message = "sort=-published_at goes with cursor, the other orders with after"

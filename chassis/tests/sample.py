@@ -190,7 +190,7 @@ def lifespan_of(settings: Settings) -> Lifespan:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with closing(make_database(settings)) as database:
-            if settings.database_url.startswith("sqlite"):
+            if database.engine.dialect.name == "sqlite":
                 database.create_schema(Base.metadata)
             app.state.database = database
             app.state.tokens = tokens_of_callers(settings)

@@ -27,7 +27,7 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with closing(make_database(settings)) as database:
-            if settings.database_url.startswith("sqlite"):  # PostgreSQL is migrated by a job
+            if database.engine.dialect.name == "sqlite":  # PostgreSQL is migrated by a job
                 database.create_schema(Base.metadata)
             app.state.database = database
             app.state.keys = KeySet(

@@ -19,10 +19,10 @@ _limiter = CapacityLimiter(HASHES)
 
 async def hash_password(password: str) -> str:
     """Return the hash to store."""
-    return await to_thread.run_sync(_context.hash, normalized(password), limiter=_limiter)
+    return await to_thread.run_sync(_context.hash, _normalized(password), limiter=_limiter)
 
 
-def normalized(password: str) -> str:
+def _normalized(password: str) -> str:
     """Return the password in the form that all keyboards agree on."""
     return unicodedata.normalize("NFKC", password)
 
@@ -36,7 +36,7 @@ async def verify_password(password: str, hashed_password: str | None) -> bool:
 
 
 def _verify(password: str, hashed_password: str | None) -> bool:
-    forms = dict.fromkeys([normalized(password), password])  # release 1.1 hashed it as it was sent
+    forms = dict.fromkeys([_normalized(password), password])  # release 1.1 hashed it as it was sent
     if hashed_password is None:
         for _ in forms:
             _context.dummy_verify()

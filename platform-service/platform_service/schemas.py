@@ -1,7 +1,7 @@
 """The shapes that the routes accept and return."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from fastapi import Path
 from pydantic import (
@@ -84,7 +84,7 @@ class UserUpdate(Input):
     password: Password | MISSING = MISSING
 
     @model_validator(mode="after")
-    def _changes_something(self) -> "UserUpdate":
+    def _changes_something(self) -> Self:
         if self.email is MISSING and self.password is MISSING:
             raise PydanticCustomError("no_change", "Input should have email or password")
         return self
@@ -146,7 +146,7 @@ class TokenRequest(Input):
     client_secret: Annotated[str, NoNul] = ""
 
     @model_validator(mode="after")
-    def _has_credentials(self) -> "TokenRequest":
+    def _has_credentials(self) -> Self:
         """Refuse the password grant without its fields. Without a refresh token it is 400."""
         if self.grant_type == "password":
             missing = [name for name in ("username", "password") if not getattr(self, name)]

@@ -10,6 +10,7 @@ from chassis.routes import Route
 from chassis.transactions import in_transaction
 from platform_service import crud
 from platform_service.database import Db
+from platform_service.keys import KeySet
 from platform_service.schemas import PublicKeys
 
 router = APIRouter(tags=["auth"], route_class=Route, responses=problems(401))
@@ -22,5 +23,5 @@ async def get_keys(
     """Read the public keys that verify the tokens (RFC 7517)."""
     if caller_id is not None:  # else no thread is needed, and the keys come while a database hangs
         await in_transaction(db, crud.get_caller, caller_id)
-    keys: dict[str, list[dict[str, Any]]] = request.app.state.keys.jwks()
-    return keys
+    keys: KeySet = request.app.state.keys
+    return keys.jwks()

@@ -42,7 +42,7 @@ def count_posts(db: Session, page: PostPage, caller_id: int | None) -> int:
 
 
 def get_post(db: Session, post_id: int, caller_id: int | None) -> Post:
-    """Return the post, or raise NotFoundError. Another's draft is as good as none."""
+    """Return the post, or raise NotFoundError. Another user's draft counts as missing."""
     post = db.get(Post, post_id)
     if post is None or not (post.published or _may_change(post, caller_id)):
         raise NotFoundError

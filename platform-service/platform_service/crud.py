@@ -109,7 +109,7 @@ def find_user(db: Session, email: str) -> User | None:
 
 
 def set_active(db: Session, email: str, *, is_active: bool) -> User:
-    """Set whether the user with this e-mail may sign in. Raise NotFoundError for nobody's."""
+    """Set whether the user with this e-mail may sign in. Raise NotFoundError if nobody has it."""
     found = find_user(db, email)
     user = found and db.get(User, found.id, with_for_update=True)
     if user is None:
@@ -136,7 +136,7 @@ def _flush_email(db: Session) -> None:
 
 
 def update_user(db: Session, caller: User, email: str | None, new_hash: str | None) -> User:
-    """Set what is given and end the sessions of a changed password. Return the user.
+    """Set the e-mail, the hash or both, and return the user. A new hash ends every session.
 
     Raise an error of `_lock_caller`, or EmailTakenError.
     """
@@ -197,7 +197,7 @@ def count_articles(db: Session, page: ArticlePage, caller: User | None) -> int:
 
 
 def get_article(db: Session, article_id: int, caller: User | None) -> Article:
-    """Return the article, or raise NotFoundError. Another's draft is as good as none."""
+    """Return the article, or raise NotFoundError. Another user's draft counts as missing."""
     article = db.scalars(ARTICLE, {"article_id": article_id}).one_or_none()
     if article is None or not (article.is_published or article.owner is caller):
         raise NotFoundError

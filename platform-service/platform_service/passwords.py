@@ -23,7 +23,7 @@ async def hash_password(password: str) -> str:
 
 
 def _normalized(password: str) -> str:
-    """Return the password in the form that all keyboards agree on."""
+    """Return the password in the form NFKC, since keyboards write one letter in several ways."""
     return unicodedata.normalize("NFKC", password)
 
 

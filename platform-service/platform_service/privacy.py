@@ -1,7 +1,7 @@
 """To whom e-mails are shown, as PLATFORM_SHOW_EMAILS says. Everybody sees their own.
 
-What a caller does not see is None in the row or the entity that is shown, so that an ETag of what
-is shown is right by itself.
+A hidden e-mail is set to None in the row or entity before its ETag is made, so that the ETag names
+what the caller sees.
 """
 
 from fastapi import Request

@@ -13,7 +13,7 @@ from pathlib import Path
 from platform_service.keys import PEM_END, TOKEN_SECONDS, read_private_keys
 from platform_service.make_secrets import KEY_MODE, PASSWORD_MODE, new_key, new_password, write
 
-# A text before a key in PEM, which its readers pass over (RFC 7468, section 2).
+# A text before a key in PEM, which readers of PEM skip (RFC 7468, section 2).
 ADDED = "This key does not sign yet.\n"
 RESTART = "Now restart each platform-service and wait until it is ready"
 

@@ -63,9 +63,9 @@ class Issued(NamedTuple):
 
 
 def begin_session(db: Session, user_id: int, hashed_password: str) -> Issued | None:
-    """Return the first token of a session, or None if the password was changed meanwhile.
+    """Return the first token of a session, or None.
 
-    There is none for a user who is not active either.
+    None means that the user is inactive or that the password has changed since it was verified.
     """
     now = db.scalar(LOCK_USER, {"user_id": user_id, "hashed_password": hashed_password})
     return _issue(db, user_id, now, now + LIFETIME) if now else None

@@ -1,10 +1,11 @@
-"""Wrong passwords: each waits longer, by account and by network. Nothing here commits.
+"""Limits on wrong passwords: after too many for an account, each attempt has to wait longer.
 
-A network from which somebody has signed in to the account counts for itself. All others also count
-together, so that guesses from many networks wait too, and a stranger's hinder no known network.
-Those with a token of the account are a group of their own, so that no stranger keeps its user from
-changing the password.
+Failures are counted for each network. Networks from which nobody has signed in to the account are
+also counted together, so that guesses from many networks have to wait. They do not slow down a
+known network. Those with a token of the account are a group of their own, so that no stranger keeps
+its user from changing the password.
 An account is an e-mail. One that nobody has is counted likewise, so that nobody learns who has one.
+Nothing here commits.
 """
 
 import hashlib

@@ -153,9 +153,10 @@ def test_no_rule_goes_too_far(rule: Rule, source: str) -> None:
     assert rule(source) == []
 
 
-@pytest.mark.parametrize("package", ["chassis", "gateway"])
+@pytest.mark.parametrize("package", ["chassis", "gateway", "platform_service"])
 def test_a_readme_names_each_module_once(package: str) -> None:
-    readme = (ROOT / package / "README.md").read_text()
+    readme = (PACKAGES[package].parent / "README.md").read_text()
     named = re.findall(r"`([\w/]+\.py)`", readme.partition("\n| ")[2])
     there = [file for file in files(package) if file.name != "__init__.py"]
-    assert sorted(named) == sorted(str(file.relative_to(PACKAGES[package])) for file in there)
+    modules = sorted(str(file.relative_to(PACKAGES[package])) for file in there)
+    assert sorted(named) == [it for it in modules if not it.startswith("migrations/")]

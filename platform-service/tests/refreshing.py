@@ -3,16 +3,16 @@
 from typing import Any
 
 import httpx
-from conftest import PASSWORD, User
+from conftest import User, sign_in
 
 from chassis_testing.problem import assert_problem
 
 NOT_VALID = "The refresh token is not valid, or not any more."
 
 
-def sign_in(client: httpx.Client, user: User) -> dict[str, Any]:
+def tokens_of(client: httpx.Client, user: User) -> dict[str, Any]:
     """Return the tokens of a new session."""
-    answer = client.post("/auth/token", data={"username": user.email, "password": PASSWORD})
+    answer = sign_in(client, user.email)
     assert answer.status_code == 200, answer.text
     tokens: dict[str, Any] = answer.json()
     return tokens

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import PASSWORD, PLATFORM, User
+from conftest import PASSWORD, PLATFORM, User, sign_in
 from sqlalchemy import URL
 
 from chassis_testing import hostile
@@ -111,9 +111,8 @@ def test_no_secret_and_no_address_is_logged(database_url: URL, tmp_path: Any) ->
         with httpx.Client(base_url=url, trust_env=False, timeout=120) as client:
             for _ in range(2):
                 client.post("/users/", json=USER)
-            form = {"username": USER["email"], "password": PASSWORD}
-            token = client.post("/auth/token", data=form).json()["access_token"]
-            client.post("/auth/token", data=form | {"password": CANARY})
+            token = sign_in(client, USER["email"]).json()["access_token"]
+            sign_in(client, USER["email"], CANARY)
             client.headers["Authorization"] = f"Bearer {token}"
             client.post("/articles/", json={"title": CANARY, "content": CANARY})
             client.get(f"/articles/?{CANARY}={CANARY}")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import httpx
 import pytest
-from conftest import PASSWORD, User
+from conftest import PASSWORD, User, sign_in
 
 from chassis.database import Database
 from chassis_testing.fixtures import Sql
@@ -18,13 +18,9 @@ from platform_service import passwords
 from platform_service.passwords import verify_password
 
 
-def sign_in_as(client: httpx.Client, email: str, password: str = PASSWORD) -> httpx.Response:
-    return client.post("/auth/token", data={"username": email, "password": password})
-
-
 @pytest.mark.parametrize("email", ["ann@example.com", "ANN@EXAMPLE.COM"])
 def test_signing_in_gives_a_token_that_works(client: httpx.Client, ann: User, email: str) -> None:
-    answer = sign_in_as(client, email)
+    answer = sign_in(client, email)
     body = answer.json()
     assert answer.status_code == 200
     assert list(body) == [
@@ -50,7 +46,7 @@ def test_a_wrong_email_and_a_wrong_password_look_alike(
     client: httpx.Client, ann: User, email: str, password: str
 ) -> None:
     assert ann
-    answer = sign_in_as(client, email, password) if email else sign_in_as(client, " ", " ")
+    answer = sign_in(client, email, password) if email else sign_in(client, " ", " ")
     problem = assert_problem(answer, 401, "error")
     assert answer.headers["WWW-Authenticate"] == "Bearer"
     assert problem["detail"] == "The e-mail or the password is wrong."
@@ -62,7 +58,7 @@ def test_an_unknown_email_takes_as_long_as_a_wrong_password(
 ) -> None:
     def seconds(email: str) -> float:
         started = time.perf_counter()
-        sign_in_as(client, email, "wrong password")
+        sign_in(client, email, "wrong password")
         return time.perf_counter() - started
 
     known = min(seconds(ann.email) for _ in range(3))
@@ -75,7 +71,7 @@ def test_an_inactive_user_cannot_sign_in_and_their_token_stops_at_once(
 ) -> None:
     assert client.get("/users/me", headers=ann.headers).status_code == 200
     sql("UPDATE users SET is_active = false")
-    wrong, right = sign_in_as(client, ann.email, "wrong"), sign_in_as(client, ann.email)
+    wrong, right = sign_in(client, ann.email, "wrong"), sign_in(client, ann.email)
     assert_problem(right, 401, "error")
     assert wrong.json()["detail"] == right.json()["detail"]
     assert_problem(client.get("/users/me", headers=ann.headers), 401)
@@ -157,8 +153,7 @@ def test_a_form_that_cannot_be_read_is_an_invalid_request(
 def test_a_field_that_is_unknown_or_empty_is_as_good_as_none(
     client: httpx.Client, ann: User
 ) -> None:
-    form = {"username": ann.email, "password": PASSWORD, "audience": "x", "scope": ""}
-    assert client.post("/auth/token", data=form).status_code == 200
+    assert sign_in(client, ann.email, audience="x", scope="").status_code == 200
 
 
 def test_no_other_problem_has_an_error_of_oauth2(client: httpx.Client) -> None:
@@ -183,7 +178,7 @@ def test_an_address_signs_in_as_it_was_registered(
 ) -> None:
     user = {"email": registered, "password": PASSWORD}
     assert client.post("/users/", json=user).status_code == 201
-    assert sign_in_as(client, sent).status_code == 200
+    assert sign_in(client, sent).status_code == 200
 
 
 def test_a_form_may_hold_utf_8_that_is_not_percent_encoded(client: httpx.Client) -> None:
@@ -220,8 +215,8 @@ def test_a_password_is_the_same_in_each_unicode_form(client: httpx.Client, passw
         user = {"email": f"ann{number}@example.com", "password": registered}
         assert client.post("/users/", json=user).status_code == 201
         for sent in forms:
-            assert sign_in_as(client, user["email"], sent).status_code == 200
-        assert sign_in_as(client, user["email"], password + "?").status_code == 401
+            assert sign_in(client, user["email"], sent).status_code == 200
+        assert sign_in(client, user["email"], password + "?").status_code == 401
 
 
 def test_a_hash_of_a_password_as_it_was_sent_still_verifies(
@@ -229,8 +224,8 @@ def test_a_hash_of_a_password_as_it_was_sent_still_verifies(
 ) -> None:
     as_sent = unicodedata.normalize("NFD", "Zürich-Größe")
     sql(f"UPDATE users SET hashed_password = '{passwords._context.hash(as_sent)}'")
-    assert sign_in_as(client, ann.email, as_sent).status_code == 200
-    assert sign_in_as(client, ann.email, as_sent + "?").status_code == 401
+    assert sign_in(client, ann.email, as_sent).status_code == 200
+    assert sign_in(client, ann.email, as_sent + "?").status_code == 401
 
 
 @pytest.mark.parametrize("password", ["plain", "Zu\u0308rich"])
@@ -262,5 +257,5 @@ def test_a_database_that_hangs_is_503_and_the_keys_are_published_on(
         for _ in range(3):  # the first take every thread, the others wait for one
             assert_problem(client.get("/articles/"), 503)
             assert_problem(client.post("/users/", json=user), 503)
-            assert_problem(sign_in_as(client, "ann@example.com"), 503)
+            assert_problem(sign_in(client, "ann@example.com"), 503)
             assert client.get("/.well-known/jwks.json").status_code == 200

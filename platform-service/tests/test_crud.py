@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import PASSWORD, User
+from conftest import PASSWORD, User, sign_in
 
 from chassis_testing.fixtures import Sql, Statements
 
@@ -74,7 +74,7 @@ def test_a_write_sends_at_most_three(
 def test_signing_in_sends_two_and_five_when_the_password_is_right(
     client: httpx.Client, ann: User, statements: Statements
 ) -> None:
-    client.post("/auth/token", data={"username": ann.email, "password": PASSWORD})
+    sign_in(client, ann.email)
     assert len(statements) == 2 + 5, statements
 
 

@@ -88,15 +88,15 @@ def test_plain_sql_may_go_to_the_limits_and_gets_the_defaults(
 
 
 def test_ids_are_not_used_again_after_plain_sql_removed_them(
-    sql: Sql, sign_in: Callable[[str], User], write_article: Write
+    sql: Sql, new_user: Callable[[str], User], write_article: Write
 ) -> None:
-    ann = sign_in("ann")
+    ann = new_user("ann")
     last = write_article(ann)["id"]
     sql("DELETE FROM articles")
     assert write_article(ann)["id"] > last
     sql("DELETE FROM articles")
     sql("DELETE FROM users")
-    assert sign_in("bob").id > ann.id
+    assert new_user("bob").id > ann.id
 
 
 def test_an_owner_who_is_removed_while_they_write_is_a_conflict(

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import jwt
 import pytest
-from conftest import PASSWORD, PLATFORM, User
+from conftest import PASSWORD, PLATFORM, User, sign_in
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from fastapi import FastAPI
@@ -33,10 +33,6 @@ PUBLIC = [
 
 def token_of(user: User) -> str:
     return user.headers["Authorization"].removeprefix("Bearer ")
-
-
-def sign_in_as(client: httpx.Client, email: str, password: str = PASSWORD) -> httpx.Response:
-    return client.post("/auth/token", data={"username": email, "password": password})
 
 
 def test_the_token_of_a_user_who_was_removed_is_refused(
@@ -234,7 +230,7 @@ def test_of_several_keys_the_first_signs_and_all_verify(
 ) -> None:
     _, client, keys = rotated
     client.post("/users/", json={"email": "ann@example.com", "password": PASSWORD})
-    token = sign_in_as(client, "ann@example.com").json()["access_token"]
+    token = sign_in(client, "ann@example.com").json()["access_token"]
     published = client.get("/.well-known/jwks.json").json()["keys"]
     assert len(published) == 2
     assert jwt.get_unverified_header(token)["kid"] == published[0]["kid"]

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 from conftest import User, delete
-from refreshing import assert_ended, next_of, revoke, sign_in
+from refreshing import assert_ended, next_of, revoke, tokens_of
 
 from chassis_testing.fixtures import Server
 from chassis_testing.hostile import FORM, JSON
@@ -14,7 +14,7 @@ from platform_service import keys
 def test_revoking_ends_the_session_of_the_token_and_no_other(
     client: httpx.Client, ann: User, bob: User, token: str
 ) -> None:
-    others = [sign_in(client, user)["refresh_token"] for user in (ann, bob)]
+    others = [tokens_of(client, user)["refresh_token"] for user in (ann, bob)]
     second = next_of(client, token)
     for _ in range(2):
         answer = revoke(client, second, token_type_hint="refresh_token")
@@ -27,7 +27,7 @@ def test_revoking_ends_the_session_of_the_token_and_no_other(
 def test_revoking_all_ends_every_session_of_the_user(
     client: httpx.Client, ann: User, bob: User, token: str
 ) -> None:
-    own, other = (sign_in(client, user)["refresh_token"] for user in (ann, bob))
+    own, other = (tokens_of(client, user)["refresh_token"] for user in (ann, bob))
     for _ in range(2):
         assert revoke(client, token, all="true").status_code == 200
     assert_ended(client, token, own)
@@ -43,8 +43,8 @@ def test_a_used_token_ends_its_session_too(client: httpx.Client, token: str) -> 
 def test_an_access_token_ends_every_session_of_its_user(
     client: httpx.Client, ann: User, bob: User, token: str
 ) -> None:
-    other = sign_in(client, bob)["refresh_token"]
-    own = sign_in(client, ann)
+    other = tokens_of(client, bob)["refresh_token"]
+    own = tokens_of(client, ann)
     assert revoke(client, own["access_token"], all="true").status_code == 200
     assert_ended(client, token, own["refresh_token"])
     assert next_of(client, other)
@@ -53,7 +53,7 @@ def test_an_access_token_ends_every_session_of_its_user(
 def test_revoking_what_names_no_session_changes_nothing(
     client: httpx.Client, server: Server, ann: User, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    access_token = sign_in(client, ann)["access_token"]
+    access_token = tokens_of(client, ann)["access_token"]
     monkeypatch.setattr(keys, "TOKEN_SECONDS", -60)
     expired = server[0].state.keys.sign(ann.id)
     for other in (expired, access_token + "x", "x", token + "x"):
@@ -67,7 +67,7 @@ def test_revoking_what_names_no_session_changes_nothing(
 def test_an_access_token_of_nobody_any_more_is_revoked_as_any_other(
     client: httpx.Client, ann: User
 ) -> None:
-    access_token = sign_in(client, ann)["access_token"]
+    access_token = tokens_of(client, ann)["access_token"]
     assert delete(client, ann).status_code == 204
     assert revoke(client, access_token, all="true").status_code == 200
 

@@ -10,8 +10,8 @@ from functools import partial
 
 import httpx
 import pytest
-from conftest import PASSWORD, User
-from refreshing import assert_ended, next_of, refresh, revoke, sign_in
+from conftest import User, sign_in
+from refreshing import assert_ended, next_of, refresh, revoke, tokens_of
 
 from chassis_testing.fixtures import Sql, Statements
 from chassis_testing.hostile import FORM
@@ -54,7 +54,7 @@ Shift = Callable[..., None]
 def test_signing_in_gives_a_refresh_token_of_256_bits_for_thirty_days(
     client: httpx.Client, ann: User
 ) -> None:
-    first, second = sign_in(client, ann), sign_in(client, ann)
+    first, second = tokens_of(client, ann), tokens_of(client, ann)
     assert first["refresh_expires_in"] == MONTH
     assert len(first["refresh_token"]) == 43
     assert first["refresh_token"] != second["refresh_token"]
@@ -116,7 +116,7 @@ def test_a_token_that_was_used_before_ends_its_whole_family_and_no_other(
     shift: Shift,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    other = sign_in(client, ann)["refresh_token"]
+    other = tokens_of(client, ann)["refresh_token"]
     second = next_of(client, token)
     third = next_of(client, second)
     shift(used_at=-1.1 * GRACE)
@@ -171,7 +171,7 @@ def test_whatever_is_no_refresh_token_is_an_invalid_grant(
 
 
 def test_an_access_token_refreshes_nothing(client: httpx.Client, ann: User) -> None:
-    assert_ended(client, sign_in(client, ann)["access_token"])
+    assert_ended(client, tokens_of(client, ann)["access_token"])
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_of_fifty_refreshes_at_once_each_gets_a_token_that_goes_on(
 def test_used_tokens_that_come_again_at_once_end_one_family(
     client: httpx.Client, ann: User, token: str, shift: Shift
 ) -> None:
-    other = sign_in(client, ann)["refresh_token"]
+    other = tokens_of(client, ann)["refresh_token"]
     tokens = [token]
     for _ in range(8):
         tokens.append(next_of(client, tokens[-1]))
@@ -230,7 +230,7 @@ def test_no_token_that_a_refresh_gives_survives_the_end_of_all_sessions(
     client: httpx.Client, ann: User
 ) -> None:
     for _ in range(5):
-        tokens = [sign_in(client, ann)["refresh_token"] for _ in range(3)]
+        tokens = [tokens_of(client, ann)["refresh_token"] for _ in range(3)]
         calls = [partial(refresh, client, one) for one in tokens]
         end = partial(revoke, client, tokens[0], all="true")
         answers = at_once(*calls, end, *calls)
@@ -248,8 +248,7 @@ def test_a_password_that_changes_while_it_is_verified_begins_no_session(
         return matches
 
     monkeypatch.setattr("platform_service.routers.auth.verify_password", verify)
-    form = {"username": ann.email, "password": PASSWORD}
-    assert_problem(client.post("/auth/token", data=form), 401, "error")
+    assert_problem(sign_in(client, ann.email), 401, "error")
     assert sql("SELECT * FROM refresh_tokens") == []
 
 
@@ -259,9 +258,9 @@ def test_expired_tokens_go_away_as_others_come(
     for _ in range(11):
         token = next_of(client, token)
     shift(expires_at=-1)
-    sign_in(client, ann)
+    tokens_of(client, ann)
     assert len(sql("SELECT 1 FROM refresh_tokens")) == 3
-    sign_in(client, ann)
+    tokens_of(client, ann)
     assert len(sql("SELECT 1 FROM refresh_tokens")) == 2
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import PASSWORD, User
+from conftest import PASSWORD, User, sign_in
 
 from chassis_testing.fixtures import Sql
 from chassis_testing.problem import assert_problem
@@ -22,17 +22,16 @@ KILO = 1000
 WAITS = (throttle.FREE_FAILURES, throttle.FREE_FAILURES_OF_STRANGERS, throttle.FIRST_WAIT)
 
 
-def sign_in(
+def sign_in_from(
     client: httpx.Client, network: str, password: str = "wrong", email: str = EMAIL
 ) -> httpx.Response:
     """Try a password from a network. The server believes what comes from this machine."""
-    form = {"username": email, "password": password}
-    return client.post("/auth/token", data=form, headers={"X-Forwarded-For": network})
+    return sign_in(client, email, password, headers={"X-Forwarded-For": network})
 
 
 def fail(client: httpx.Client, times: int, network: str = STRANGER, email: str = EMAIL) -> None:
     for _ in range(times):
-        answer = sign_in(client, network, email=email)
+        answer = sign_in_from(client, network, email=email)
         assert answer.status_code == 401, answer.text
 
 
@@ -86,7 +85,7 @@ def test_failures_wait_twice_as_long_each_time_up_to_a_quarter_of_an_hour(
     fail(client, 2)
     waits = []
     for _ in range(12):
-        waits.append(seconds_of(sign_in(client, STRANGER)))
+        waits.append(seconds_of(sign_in_from(client, STRANGER)))
         pass_time(waits[-1])
         fail(client, 1)
     assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]
@@ -97,9 +96,9 @@ def test_the_right_password_waits_too_and_then_ends_the_count(
     client: httpx.Client, pass_time: PassTime
 ) -> None:
     fail(client, 2)
-    assert seconds_of(sign_in(client, STRANGER, PASSWORD)) == 1
+    assert seconds_of(sign_in_from(client, STRANGER, PASSWORD)) == 1
     pass_time(1)
-    assert sign_in(client, STRANGER, PASSWORD).status_code == 200
+    assert sign_in_from(client, STRANGER, PASSWORD).status_code == 200
     fail(client, 2)
 
 
@@ -108,11 +107,11 @@ def test_an_email_that_nobody_has_is_counted_likewise(
 ) -> None:
     for email in (ann.email, "eve@example.com", "\u0130 <x>"):
         fail(client, 2, email=email)
-    answers = [sign_in(client, STRANGER, email=it) for it in (ann.email, "eve@example.com")]
+    answers = [sign_in_from(client, STRANGER, email=it) for it in (ann.email, "eve@example.com")]
     assert [seconds_of(answer) for answer in answers] == [1, 1]
     pass_time(1)
     fail(client, 1, email="EVE@example.com")
-    assert seconds_of(sign_in(client, STRANGER, email="eve@example.com")) == 2
+    assert seconds_of(sign_in_from(client, STRANGER, email="eve@example.com")) == 2
 
 
 def test_a_wait_computes_no_hash(
@@ -126,20 +125,20 @@ def test_a_wait_computes_no_hash(
 
     monkeypatch.setattr(passwords._context, "verify", verify)
     for email in (ann.email, "eve@example.com"):
-        assert seconds_of(sign_in(client, STRANGER, email=email))
+        assert seconds_of(sign_in_from(client, STRANGER, email=email))
 
 
 def test_strangers_count_together_and_hinder_nobody_where_they_have_signed_in(
     client: httpx.Client, ann: User, bob: User
 ) -> None:
-    assert sign_in(client, HOME, PASSWORD).status_code == 200
+    assert sign_in_from(client, HOME, PASSWORD).status_code == 200
     for number in range(4):
         fail(client, 1, f"203.0.113.{number}")
-    assert seconds_of(sign_in(client, "203.0.113.200", PASSWORD)) == 1
-    assert seconds_of(sign_in(client, ELSEWHERE, PASSWORD, ann.email)) == 1
+    assert seconds_of(sign_in_from(client, "203.0.113.200", PASSWORD)) == 1
+    assert seconds_of(sign_in_from(client, ELSEWHERE, PASSWORD, ann.email)) == 1
     fail(client, 1, HOME)
-    assert sign_in(client, HOME, PASSWORD).status_code == 200
-    assert sign_in(client, ELSEWHERE, PASSWORD, bob.email).status_code == 200
+    assert sign_in_from(client, HOME, PASSWORD).status_code == 200
+    assert sign_in_from(client, ELSEWHERE, PASSWORD, bob.email).status_code == 200
 
 
 def rename(client: httpx.Client, user: User, network: str, current: str) -> httpx.Response:
@@ -154,7 +153,7 @@ def test_strangers_hinder_nobody_who_is_signed_in_from_changing_a_password(
 ) -> None:
     for number in range(4):
         fail(client, 1, f"203.0.113.{number}")
-    assert seconds_of(sign_in(client, ELSEWHERE, PASSWORD)) == 1
+    assert seconds_of(sign_in_from(client, ELSEWHERE, PASSWORD)) == 1
     assert rename(client, ann, ELSEWHERE, PASSWORD).status_code == 200
 
 
@@ -164,19 +163,19 @@ def test_whoever_has_a_token_has_to_wait_for_guesses_from_many_networks_too(
     for number in range(4):
         assert_problem(rename(client, ann, f"203.0.113.{number}", "wrong"), 403)
     assert seconds_of(rename(client, ann, "203.0.113.200", PASSWORD)) == 1
-    assert sign_in(client, ELSEWHERE, PASSWORD).status_code == 200
+    assert sign_in_from(client, ELSEWHERE, PASSWORD).status_code == 200
 
 
 def test_a_known_network_counts_for_itself(
     client: httpx.Client, ann: User, pass_time: PassTime
 ) -> None:
-    assert sign_in(client, HOME, PASSWORD).status_code == 200
+    assert sign_in_from(client, HOME, PASSWORD).status_code == 200
     fail(client, 2, HOME)
     for seconds in (1, 2):
-        assert seconds_of(sign_in(client, HOME, PASSWORD)) == seconds
+        assert seconds_of(sign_in_from(client, HOME, PASSWORD)) == seconds
         pass_time(seconds)
         fail(client, 1, HOME)
-    assert sign_in(client, ELSEWHERE, PASSWORD, ann.email).status_code == 200
+    assert sign_in_from(client, ELSEWHERE, PASSWORD, ann.email).status_code == 200
 
 
 def test_where_somebody_signed_up_they_are_known(client: httpx.Client) -> None:
@@ -185,12 +184,12 @@ def test_where_somebody_signed_up_they_are_known(client: httpx.Client) -> None:
     assert answer.status_code == 201
     for number in range(4):
         fail(client, 1, f"203.0.113.{number}")
-    assert sign_in(client, HOME, PASSWORD).status_code == 200
+    assert sign_in_from(client, HOME, PASSWORD).status_code == 200
 
 
 @pytest.mark.usefixtures("ann")
 def test_a_session_goes_on_while_passwords_wait(client: httpx.Client) -> None:
-    token = sign_in(client, STRANGER, PASSWORD).json()["refresh_token"]
+    token = sign_in_from(client, STRANGER, PASSWORD).json()["refresh_token"]
     fail(client, 2)
     form = {"grant_type": "refresh_token", "refresh_token": token}
     refreshed = client.post("/auth/token", data=form, headers={"X-Forwarded-For": STRANGER})
@@ -201,8 +200,8 @@ def test_a_session_goes_on_while_passwords_wait(client: httpx.Client) -> None:
 def test_the_addresses_of_one_ipv6_network_count_as_one(client: httpx.Client) -> None:
     for number in range(2):
         fail(client, 1, f"2001:db8::{number}")
-    assert seconds_of(sign_in(client, "2001:db8::ffff", PASSWORD))
-    assert sign_in(client, "2001:db8:0:1::1", PASSWORD).status_code == 200
+    assert seconds_of(sign_in_from(client, "2001:db8::ffff", PASSWORD))
+    assert sign_in_from(client, "2001:db8:0:1::1", PASSWORD).status_code == 200
 
 
 @pytest.mark.usefixtures("ann")
@@ -212,7 +211,7 @@ def test_failures_are_forgotten_after_six_hours(
     fail(client, 2)
     pass_time(6 * 3600 + 1)
     fail(client, 2)
-    assert seconds_of(sign_in(client, STRANGER)) == 1
+    assert seconds_of(sign_in_from(client, STRANGER)) == 1
     pass_time(6 * 3600 + 1)
     fail(client, 1, HOME, "eve@example.com")
     assert len(sql("SELECT 1 FROM sign_in_networks")) == 2, "those of Eve"
@@ -222,8 +221,8 @@ def test_failures_are_forgotten_after_six_hours(
 def test_of_many_guesses_at_once_no_more_are_answered_than_one_after_the_other(
     client: httpx.Client,
 ) -> None:
-    guesses = [partial(sign_in, client, STRANGER)] * 20 + [
-        partial(sign_in, client, STRANGER, PASSWORD)
+    guesses = [partial(sign_in_from, client, STRANGER)] * 20 + [
+        partial(sign_in_from, client, STRANGER, PASSWORD)
     ]
     with ThreadPoolExecutor(len(guesses)) as pool:
         answers = [future.result() for future in [pool.submit(guess) for guess in guesses]]

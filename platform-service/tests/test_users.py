@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
-from conftest import PASSWORD, User
+from conftest import PASSWORD, User, sign_in
 
 from chassis_testing import hostile
 from chassis_testing.fixtures import Sql
@@ -60,8 +60,7 @@ def test_letter_case_and_form_of_an_email_are_folded_alike_on_both_engines(
     assert sign_up(client, registered).status_code == 201
     assert_problem(sign_up(client, other), 409)
     for email in (registered, other):
-        form = {"username": email, "password": PASSWORD}
-        assert client.post("/auth/token", data=form).status_code == 200
+        assert sign_in(client, email).status_code == 200
 
 
 @pytest.mark.parametrize("other", ["\u0131nci@example.com", "inçi@example.com", "inci@example.org"])
@@ -131,10 +130,8 @@ def test_nobody_sets_a_field_that_is_not_theirs(client: httpx.Client, sql: Sql, 
 def test_a_password_may_be_of_any_characters(client: httpx.Client, password: str) -> None:
     body = {"email": "ann@example.com", "password": password}
     assert client.post("/users/", json=body).status_code == 201
-    form = {"username": "ann@example.com", "password": password}
-    assert client.post("/auth/token", data=form).status_code == 200
-    form["password"] = password[:-1] + "?"
-    assert_problem(client.post("/auth/token", data=form), 401, "error")
+    assert sign_in(client, body["email"], password).status_code == 200
+    assert_problem(sign_in(client, body["email"], password[:-1] + "?"), 401, "error")
 
 
 def test_an_email_may_have_254_characters(client: httpx.Client) -> None:
@@ -185,8 +182,8 @@ def test_an_email_that_is_a_deep_document_is_refused(client: httpx.Client, depth
     assert answer.status_code in {400, 422}
 
 
-def test_users_are_listed_by_pages(client: httpx.Client, sign_in: Callable[[str], User]) -> None:
-    users = [sign_in(f"user{number}") for number in range(5)]
+def test_users_are_listed_by_pages(client: httpx.Client, new_user: Callable[[str], User]) -> None:
+    users = [new_user(f"user{number}") for number in range(5)]
     page = client.get("/users/?limit=3&count=true", headers=users[0].headers)
     assert page.headers["X-Total-Count"] == "5"
     assert page.headers["Link"] == (f'</users/?limit=3&count=true&after={users[2].id}>; rel="next"')

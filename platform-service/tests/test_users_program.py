@@ -5,7 +5,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import PASSWORD, PLATFORM, User
+from conftest import PLATFORM, User, sign_in
+from refreshing import assert_ended
 from sqlalchemy import URL
 
 from chassis_testing.fixtures import Sql
@@ -79,13 +80,10 @@ def test_deactivation_holds_at_once_and_activation_ends_it(
     email = " ANN@Example.COM "
 
     def statuses(user: User) -> tuple[int, int]:
-        form = {"username": user.email, "password": PASSWORD}
         me = client.get("/users/me", headers=user.headers)
-        return me.status_code, client.post("/auth/token", data=form).status_code
+        return me.status_code, sign_in(client, user.email).status_code
 
-    form = {"username": ann.email, "password": PASSWORD}
-    token = client.post("/auth/token", data=form).json()["refresh_token"]
-    refresh = {"grant_type": "refresh_token", "refresh_token": token}
+    token = sign_in(client, ann.email).json()["refresh_token"]
     for _ in range(2):  # a repetition does no harm
         code, out, err = run("deactivate", email)
         assert (code, err) == (0, "")
@@ -93,7 +91,7 @@ def test_deactivation_holds_at_once_and_activation_ends_it(
         assert (statuses(ann), statuses(bob)) == ((401, 401), (200, 200))
     assert run("activate", email) == (0, f"User {ann.id} is active, and may sign in.\n", "")
     assert (statuses(ann), statuses(bob)) == ((200, 200), (200, 200))
-    assert client.post("/auth/token", data=refresh).status_code == 400
+    assert_ended(client, token)
 
 
 @pytest.mark.usefixtures("ann")

@@ -193,8 +193,8 @@ class Upstream:
                 connection.move_on()
 
     def _judge(self, replica: Replica, standing: Standing) -> None:
-        if standing is replica.standing:
-            return
+        if standing is replica.standing or replica not in self._replicas:
+            return  # a check may last longer than its replica is listed
         level = logging.INFO if standing is WELL else logging.WARNING
         logger.log(level, "%s at %s %s", self.name, replica.name, WORDS[standing])
         if standing is OUT:

@@ -93,6 +93,11 @@ class Running:
         replicas = self.app.proxy.upstreams["blog-service"]._replicas
         return [it.standing.name for it in sorted(replicas, key=lambda it: it.address)]
 
+    @property
+    def checks(self) -> set[Any]:
+        """The questions to blog-service's replicas that are under way."""
+        return set(self.app.proxy.upstreams["blog-service"]._checks)
+
     def metric(self, name: str, **labels: str) -> float | None:
         return self.app.proxy.metrics.registry.get_sample_value(name, labels)
 

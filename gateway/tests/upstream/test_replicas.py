@@ -1,6 +1,7 @@
 """Requests go to the best of a service's replicas; one that fails costs no request."""
 
 import resource
+import threading
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,8 @@ from typing import Any
 import pytest
 from support.gateway import Start
 from support.process import StartProcess
-from support.upstream import (
-    RawUpstream,
-    hang,
-    send_and_close,
-)
-from support.waiting import eventually
+from support.upstream import RawUpstream, answer_after, hang, send_and_close
+from support.waiting import PATIENCE, eventually
 from support.wire import GET, GET_LAST, read_all, read_head, reply
 
 from chassis_testing.ports import free_port
@@ -205,3 +202,27 @@ def test_metrics_show_which_services_and_replicas_are_well(gateway: Start, repli
     eventually(lambda: shown() == ([1, 0], [1, None, None]))
     raws[0].close()
     eventually(lambda: shown() == ([0, 0], [0, None, None]))
+
+
+def test_a_replica_that_is_removed_during_its_check_stays_out_of_the_metrics(
+    gateway: Start, replicas: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "START", 0.0)  # so that no check is given up
+    monkeypatch.setattr(pool, "CHECK_TIMEOUT", 2 * PATIENCE)
+    monkeypatch.setattr(pool, "RESOLVE_INTERVAL", 0.1)
+    url, raws, listed = replicas
+    removed, go_on = listed[2], threading.Event()
+    raws[2].script, raws[2].shows_readiness = answer_after(go_on), True
+    running = gateway(url)
+
+    def shown() -> float | None:
+        name = f"{removed}:{raws[2].port}"
+        return running.metric("gateway_replica_up", upstream="blog-service", replica=name)
+
+    eventually(lambda: running.standings == ["WELL", "WELL", "NEW"])
+    listed.remove(removed)
+    eventually(lambda: shown() is None)
+    checks = running.checks
+    go_on.set()
+    eventually(lambda: all(check.done() for check in checks))
+    assert shown() is None

@@ -1,11 +1,12 @@
-"""The ASGI extension by which a client's connection reports an invalid request to the proxy."""
+"""The reports of a client's connection to the proxy: an invalid request, a client that has left."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from gateway.problems import Problem
 
-EXTENSION = "inkwell.fault"
+EXTENSION = "inkwell.fault"  # of ASGI
+CLIENT_LEFT = "the client has left"  # the message with which the task of a request is cancelled
 
 
 class Fault:

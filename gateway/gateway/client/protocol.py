@@ -15,7 +15,7 @@ import httptools
 from chassis.protocol import Connection
 from gateway.client.admission import Admission
 from gateway.client.cycle import Cycle
-from gateway.client.fault import EXTENSION, Fault
+from gateway.client.fault import CLIENT_LEFT, EXTENSION, Fault
 from gateway.client.head import check_fields, origin_form
 from gateway.problems import RETRY_SOON, Problem
 from gateway.routes import HEALTH, ClientLimits
@@ -101,7 +101,7 @@ class ClientConnection(Connection):
         if self.running:
             self.running.disconnected = True  # uvicorn marks the newest request only
         if self.task:
-            self.task.cancel()
+            self.task.cancel(CLIENT_LEFT)
         self.cycle = self.running = None  # they refer to this object; no reference cycle is left
 
     def pause_writing(self) -> None:

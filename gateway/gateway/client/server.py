@@ -56,6 +56,8 @@ class Server(chassis.server.Server):
         ticking = asyncio.create_task(self.main_loop())
         await super().shutdown(sockets)
         ticking.cancel()
+        for task in self.server_state.tasks:
+            task.cancel()  # uvicorn leaves them running after a second Ctrl-C
         for connection in self._connections():
             connection.transport.abort()
 

@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from chassis.addresses import counted_as
 from chassis.bodies import BODY_LIMIT
-from gateway.client.fault import fault_of
+from gateway.client.fault import CLIENT_LEFT, fault_of
 from gateway.http1 import METHODS
 from gateway.problems import RETRY_SOON, Problem
 from gateway.proxy.answer import Answer
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 ALLOW = (b"allow", ", ".join(METHODS).encode())
 CONTINUE_TIMEOUT = 1.0  # seconds to wait for 100 Continue before the body is sent anyway
-CLIENT_LEFT = 499  # in the log and the metrics
+CLIENT_CLOSED_REQUEST = 499  # nginx's status, in the log and the metrics
 
 
 class Exchange:
@@ -54,11 +54,12 @@ class Exchange:
         self._proxy.metrics.started(self._label)
         try:
             await self._respond()
-        except asyncio.CancelledError:  # the client has left, or the gateway stops
-            if self._scope["app"].state.draining:
-                await self._refuse(self._given_up())
+        except asyncio.CancelledError as cancelled:
+            # Another server sends no message, and a timeout at the same moment would lose it.
+            if CLIENT_LEFT in cancelled.args or not self._scope["app"].state.draining:
+                self._answer.status = CLIENT_CLOSED_REQUEST
             else:
-                self._answer.status = CLIENT_LEFT
+                await self._refuse(self._given_up())
         finally:
             self._record(perf_counter())
 

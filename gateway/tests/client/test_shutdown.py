@@ -12,7 +12,7 @@ from support.logs import logged
 from support.process import StartProcess
 from support.upstream import RawUpstream, answer_after, by_path, hang
 from support.waiting import eventually
-from support.wire import GET, parse, read_all, read_head, receive
+from support.wire import GET, Answer, parse, read_all, read_head, receive
 
 from gateway.client import protocol, server
 
@@ -82,7 +82,7 @@ def test_a_second_ctrl_c_ends_it_at_once_and_loses_no_log_line(
         it.process.send_signal(signal.SIGINT)
         code, out, _ = it.end()
     assert code == -signal.SIGINT
-    assert '"path":"/posts"' in out
+    assert '"path":"/posts","status":503' in out
 
 
 def test_clients_that_connect_while_it_stops_are_answered_or_refused(start: StartProcess) -> None:
@@ -208,3 +208,18 @@ def test_a_request_given_up_at_the_end_is_answered_and_logged(
     running.stop()
     assert (answer.status, logged(capfd, answer)["status"]) == (status, status)
     assert bool(answer.all(b"retry-after")) is retry_after
+
+
+def test_a_client_that_leaves_while_the_gateway_drains_is_logged_as_one_that_left(
+    gateway: Start, upstream: RawUpstream, capfd: pytest.CaptureFixture[str]
+) -> None:
+    upstream.script = hang
+    running = gateway(upstream.url, drain_seconds=60)
+    with running.connect() as sock:
+        sock.sendall(GET.replace(b"Host", b"X-Request-ID: left\r\nHost"))
+        eventually(lambda: upstream.requests)
+        running.server.should_exit = True
+        eventually(lambda: running.draining)
+    assert logged(capfd, Answer(0, [(b"x-request-id", b"left")], b""))["status"] == 499
+    running.server.force_exit = True  # as a second Ctrl-C sets it
+    running.stop()

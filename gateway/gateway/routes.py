@@ -15,8 +15,6 @@ from chassis.bodies import BODY_LIMIT
 
 HEALTH = frozenset((b"/livez", b"/readyz"))  # the gateway's own; neither limited nor counted
 SECONDS = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
-FORMER_KEYS = ("keys_from", "writes")
-REMOVED = "The gateway checks no tokens any more, each service does: remove this key"
 QUOTA = re.compile(rf"([1-9][0-9]{{0,8}})/({'|'.join(SECONDS)})")
 
 
@@ -120,7 +118,7 @@ def load_routes(path: Path) -> Routes:
         wrong = error.errors()[0]
         key, reason = ".".join(map(str, wrong["loc"])), wrong["msg"]
         if wrong["type"] == "extra_forbidden":
-            reason = REMOVED if wrong["loc"][-1] in FORMER_KEYS else "There is no such key"
+            reason = "There is no such key"
         sys.exit(f"gateway: {path}: {key}: {reason}.")
     except (OSError, ValueError) as error:
         sys.exit(f"gateway: {path}: {getattr(error, 'strerror', None) or error}.")

@@ -83,10 +83,6 @@ routes = [
     { prefix = "/a", upstream = "a" },
 ]
 """
-WRITES = """
-upstreams.a.url = "http://a"
-routes = [{ prefix = "/a", upstream = "a", writes = "signed-in" }]
-"""
 BAD_FILES = [
     ("not toml at all", "line 1"),
     ("", "upstreams"),
@@ -98,11 +94,6 @@ BAD_FILES = [
     ('routes = []\n[upstreams.a]\nurl = "http://a/path"', "upstreams.a.url"),
     ("routes = []\nupstreams = 3", "upstreams"),
     ("routes = []\ndefaults = 3\n[upstreams]\na = 3", "upstreams"),
-    (
-        'keys_from = "a"\nupstreams.a.url = "http://a"\nroutes = []',
-        "keys_from: The gateway checks no",
-    ),
-    (WRITES, "routes.0.writes: The gateway checks no tokens any more, each service does"),
     (PREFIX_WITH_SLASH, "routes.0.prefix"),
     (PREFIX_TWICE, "routes"),
 ]

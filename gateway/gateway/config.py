@@ -14,7 +14,7 @@ from chassis.settings import CommaSeparated, Hosts, PartSettings
 HOST_NAME = re.compile(r"(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9_][A-Za-z0-9._-]*")
 
 
-def _proxy(value: object) -> IPv4Network | IPv6Network | str:
+def _trusted_proxy(value: object) -> IPv4Network | IPv6Network | str:
     """Return the network or the name of a host that a string stands for."""
     try:
         return ip_network(str(value))
@@ -24,7 +24,7 @@ def _proxy(value: object) -> IPv4Network | IPv6Network | str:
     raise ValueError("must hold addresses, networks or names of hosts, separated by commas")
 
 
-Proxy = Annotated[IPv4Network | IPv6Network | str, PlainValidator(_proxy)]
+TrustedProxy = Annotated[IPv4Network | IPv6Network | str, PlainValidator(_trusted_proxy)]
 Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^/\s]+)$")]
 
 
@@ -36,7 +36,7 @@ class Settings(PartSettings, env_prefix="GATEWAY_"):
     metrics_host: Hosts = ("127.0.0.1",)
     metrics_port: int = Field(9090, ge=0, le=65535)
     routes_file: Path = Path(__file__).with_name("routes.toml")
-    trusted_proxies: Annotated[tuple[Proxy, ...], *CommaSeparated] = ()
+    trusted_proxies: Annotated[tuple[TrustedProxy, ...], *CommaSeparated] = ()
     cors_origins: Annotated[tuple[Origin, ...], *CommaSeparated] = ()
     rate_limit: Literal["on", "off"] = "on"
     rate_limit_store: str = Field("memory://", pattern=r"^(memory|rediss?|unix)://")

@@ -90,10 +90,12 @@ class SharedStore:
                 window.incr(key)
                 window.pttl(key)
                 _, count, milliseconds = await window.execute()
-            return _window(count, milliseconds, period)
         except Exception:
             await self._redis.connection_pool.disconnect(inuse_connections=False)
             raise
+        if min(count, milliseconds) < 0:
+            raise ValueError  # a window without an end
+        return count, min(milliseconds / 1000, period)
 
     def _may_ask(self) -> bool:
         now = time.monotonic()
@@ -113,13 +115,6 @@ class SharedStore:
     async def close(self) -> None:
         """Close the connections."""
         await self._redis.aclose()
-
-
-def _window(count: object, milliseconds: object, period: int) -> tuple[int, float]:
-    """Return the store's window, or raise an error if it cannot be one."""
-    if isinstance(count, int) and isinstance(milliseconds, int) and min(count, milliseconds) >= 0:
-        return count, min(milliseconds / 1000, period)
-    raise ValueError
 
 
 class RateLimiter:

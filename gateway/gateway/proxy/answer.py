@@ -3,7 +3,6 @@
 from starlette.types import Message, Send
 
 from gateway.http1 import Headers
-from gateway.problems import Problem
 
 
 class Answer:
@@ -29,11 +28,6 @@ class Answer:
         """Send a whole response."""
         await self.begin(status, fields)
         await self.write(body, is_last=True)
-
-    async def refuse(self, problem: Problem, raw_path: bytes, request_id: bytes) -> None:
-        """Send a problem, unless a response has begun: that one is left broken off."""
-        if not self.status:
-            await self.reply(problem.status, *problem.render(raw_path, request_id))
 
     async def send_page(self, message: Message) -> None:
         """Send a message of a page, whose own fields take precedence."""

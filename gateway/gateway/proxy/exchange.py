@@ -89,7 +89,10 @@ class Exchange:
         return Problem(503, "The gateway is stopping.", RETRY_SOON)
 
     async def _refuse(self, problem: Problem) -> None:
-        await self._answer.refuse(problem, self._head.path, self._head.id)
+        """Send a problem, unless a response has begun: that one is left broken off."""
+        if not self._answer.status:
+            rendered = problem.render(self._head.path, self._head.id)
+            await self._answer.reply(problem.status, *rendered)
 
     def _record(self, ended: float) -> None:
         upstream, status = self._route.upstream if self._route else "", self._answer.status

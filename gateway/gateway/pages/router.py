@@ -3,12 +3,12 @@
 import re
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
+from starlette.types import Scope
 
 from gateway.problems import RETRY_SOON, Problem
 
@@ -27,11 +27,15 @@ templates = Jinja2Templates(FOLDER / "templates")
 
 
 class WholeFiles(StaticFiles):
-    """Files that are always sent whole: Starlette answers a wrong Range in plain text."""
+    """Files that are always sent whole, as RFC 9110, section 14.2 allows.
 
-    def file_response(self, *arguments: Any, **named: Any) -> Response:
+    Starlette answers an invalid Range in plain text.
+    """
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
         """Return the response, which promises no ranges."""
-        response = super().file_response(*arguments, **named)
+        scope["headers"] = [field for field in scope["headers"] if field[0] != b"range"]
+        response = await super().get_response(path, scope)
         response.headers["accept-ranges"] = "none"
         return response
 

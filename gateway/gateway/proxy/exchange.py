@@ -138,8 +138,7 @@ class Exchange:
     async def _show_page(self) -> None:
         headers, outer = self._head.headers, dict(self._head.origin)  # as a trusted proxy says
         self._scope["scheme"] = outer[b"x-forwarded-proto"].decode()
-        # Pages ignore Range, as a server may: RFC 9110, section 14.2.
-        kept = [field for field in headers if field[0] not in (b"range", b"host")]
+        kept = [field for field in headers if field[0] != b"host"]
         self._scope["headers"] = [*kept, (b"host", outer[b"x-forwarded-host"])]
         RequestBody(headers, self._receive, self._fault, BODY_LIMIT)  # refuses a large body
         await self._proxy.app(self._scope, self._receive, self._answer.send_page)

@@ -8,7 +8,6 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute, iter_route_contexts
-from fastapi.telemetry import TelemetryConfig
 from sqlalchemy.exc import DBAPIError
 
 from chassis import __version__, health, openapi
@@ -19,12 +18,10 @@ from chassis.logs import AccessLog
 from chassis.middleware import RequestMiddleware
 from chassis.problems import add_problem_handlers
 from chassis.requests import UnreadableBodyError
+from chassis.telemetry import NO_TELEMETRY
 from chassis.transactions import add_database_handlers
 
 logger = logging.getLogger(__name__)
-
-# FastAPI would look for a provider of telemetry at each step of each request.
-NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 

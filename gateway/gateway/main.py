@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from chassis import __version__
 from chassis.settings import load_settings
+from chassis.telemetry import NO_TELEMETRY
 from gateway.config import Settings
 from gateway.pages.documents import Documents
 from gateway.pages.router import router, static
@@ -22,9 +22,6 @@ from gateway.proxy.middleware import Proxy
 from gateway.routes import load_routes
 
 logger = logging.getLogger(__name__)
-
-# Looking for a telemetry provider would cost each request 5 µs.
-NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 
 
 class Gateway(FastAPI):

@@ -13,8 +13,6 @@ from gateway.config import Settings
 from gateway.main import create_app
 from gateway.metrics import serve_metrics
 
-BACKLOG = 2048  # connections that wait to be accepted
-
 
 def allow_many_files() -> None:
     """Raise the limit of open files as far as the system lets: each connection is one."""
@@ -32,7 +30,7 @@ def main(settings: Settings) -> None:
     with server.capture_signals():
         listeners = bind(settings.host, settings.port)
         for listener in listeners:
-            listener.listen(BACKLOG)
+            listener.listen(server.config.backlog)
         for listener in bind(settings.metrics_host, settings.metrics_port):
             serve_metrics(listener, app.proxy.metrics.registry)
         spare_the_collector()

@@ -8,7 +8,7 @@ from typing import cast
 import uvicorn
 
 import chassis.server
-from chassis.server import address_of
+from chassis.server import FINISH_SECONDS, address_of
 from gateway.client.admission import Admission
 from gateway.client.protocol import ClientConnection
 from gateway.main import Gateway
@@ -16,7 +16,6 @@ from gateway.main import Gateway
 logger = logging.getLogger(__name__)
 
 HERE = ("127.0.0.1", "0.0.0.0", "::1", "::")  # noqa: S104 - a browser on this machine asks localhost
-GRACE = 10  # seconds for the requests in flight when the server stops
 
 
 class Server(chassis.server.Server):
@@ -31,7 +30,7 @@ class Server(chassis.server.Server):
             log_config=None,
             server_header=False,
             proxy_headers=False,
-            timeout_graceful_shutdown=GRACE,
+            timeout_graceful_shutdown=FINISH_SECONDS,
         )
         self._settings = app.proxy.settings
         super().__init__(app, config, self._settings.drain_seconds)

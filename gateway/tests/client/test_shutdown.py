@@ -163,7 +163,7 @@ def test_stopping_does_not_wait_for_a_client_that_keeps_its_side_open(
     gateway: Start, upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(protocol, "LINGER", 0.3)
-    monkeypatch.setattr(server, "GRACE", 600)
+    monkeypatch.setattr(server, "FINISH_SECONDS", 600)
     go_on = threading.Event()
     upstream.script = answer_after(go_on)
     running = gateway(upstream.url)
@@ -197,7 +197,7 @@ def test_a_request_given_up_at_the_end_is_answered_and_logged(
     status: int,
     retry_after: bool,
 ) -> None:
-    monkeypatch.setattr(server, "GRACE", 1)
+    monkeypatch.setattr(server, "FINISH_SECONDS", 1)
     upstream.script = hang
     running = gateway(upstream.url)
     with running.connect() as sock:

@@ -82,7 +82,7 @@ ATTRIBUTES = {
     "flow control": "read_paused write_paused",
     "a server": "config force_exit lifespan servers should_exit server_state started",
     "a server's lifespan": "state",
-    "a server's configuration": "http_protocol_class",
+    "a server's configuration": "backlog http_protocol_class",
     "a server's state": "connections default_headers tasks total_requests",
 }
 

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 0.05  # how long the line of a request may wait for others
 COMPLAINT_INTERVAL = 60.0  # seconds between two lines about a fault that lasts
-HEALTH = frozenset(("/livez", "/readyz"))  # their lines have the level debug
+HEALTH = frozenset(("/livez", "/readyz"))  # paths, whose lines have the level debug
 
 # Set where a request begins, so that every line written in its course carries it.
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)

@@ -13,7 +13,6 @@ from pydantic.functional_validators import AfterValidator, PlainValidator
 
 from chassis.bodies import BODY_LIMIT
 
-HEALTH = frozenset((b"/livez", b"/readyz"))  # the gateway's own; neither limited nor counted
 SECONDS = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
 QUOTA = re.compile(rf"([1-9][0-9]{{0,8}})/({'|'.join(SECONDS)})")
 

@@ -12,13 +12,14 @@ from urllib.parse import unquote
 
 import httptools
 
+from chassis.logs import HEALTH
 from chassis.protocol import Connection
 from gateway.client.admission import Admission
 from gateway.client.cycle import Cycle
 from gateway.client.fault import CLIENT_LEFT, EXTENSION, Fault
 from gateway.client.head import check_fields, origin_form
 from gateway.problems import RETRY_SOON, Problem
-from gateway.routes import HEALTH, ClientLimits
+from gateway.routes import ClientLimits
 
 LINGER = 3.0  # seconds in which a client may finish what it sends: RFC 9112, section 9.6
 HALF_CLOSED = 0.05  # seconds for the answer to a client that ended its side: it may have left
@@ -139,7 +140,7 @@ class ClientConnection(Connection):
         self.scope["method"] = method
         check_fields(version, self.headers)
         self.url = origin_form(method, self.url, self.headers)
-        if self._beyond and self.url.partition(b"?")[0] not in HEALTH:
+        if self._beyond and self.url.partition(b"?")[0].decode("latin-1") not in HEALTH:
             raise self._beyond
         if len(self.pipeline) >= MAX_PIPELINED:
             raise Problem(429, "Too many requests wait on this connection.", RETRY_SOON)

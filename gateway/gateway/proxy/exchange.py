@@ -9,6 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from chassis.addresses import counted_as
 from chassis.bodies import BODY_LIMIT
+from chassis.logs import HEALTH
 from gateway.client.fault import CLIENT_LEFT, fault_of
 from gateway.http1 import METHODS
 from gateway.problems import RETRY_SOON, Problem
@@ -18,7 +19,7 @@ from gateway.proxy.headers import SECURITY, for_client
 from gateway.proxy.paths import check_path
 from gateway.proxy.request_head import RequestHead
 from gateway.proxy.timeline import Timeline
-from gateway.routes import HEALTH, Route
+from gateway.routes import Route
 from gateway.upstream.connection import BROKEN, DONE, Lost, MovedOn, UpstreamConnection
 from gateway.upstream.pool import Upstream
 from gateway.upstream.replica import Replica
@@ -121,12 +122,14 @@ class Exchange:
         check_path(path)
         if method == "CONNECT" or (method == "TRACE" and self._route):
             raise Problem(405, "This method is not supported here.", ALLOW)
-        if self._proxy.settings.rate_limit == "on" and path not in HEALTH:
-            await self._count()
+        if self._proxy.settings.rate_limit == "on":
+            await self._count(path.decode("latin-1"))
 
-    async def _count(self) -> None:
+    async def _count(self, path: str) -> None:
+        """Count a request against its rate limit, but not a health check."""
+        if path in HEALTH:
+            return
         head, limiter = self._head, self._proxy.limiter
-        path = head.path.decode("latin-1")
         try:
             self._answer.added += await limiter.check(head.method, path, head.client)
         except Problem:

@@ -85,7 +85,7 @@ class Exchange:
 
     def _given_up(self) -> Problem:
         """Return the problem of a request at the gateway's end. A service may have done it."""
-        if self._times.asked and not self._head.is_safe:
+        if self._times.asked and not self._head.may_run_twice:
             return Problem(504, "The gateway stopped before the service had answered.")
         return Problem(503, "The gateway is stopping.", RETRY_SOON)
 
@@ -184,7 +184,7 @@ class Exchange:
             except MovedOn:
                 lost_by = replica
             except Lost:
-                if lost_by or connection.received or not (is_whole and self._head.may_repeat):
+                if lost_by or connection.received or not (is_whole and self._head.may_resend):
                     raise
                 lost_by = replica
             finally:
@@ -198,7 +198,7 @@ class Exchange:
         try:
             return await upstream.connect(lost_by, may_reuse=may_reuse)
         except Problem:
-            if lost_by and not self._head.is_safe:
+            if lost_by and not self._head.may_run_twice:
                 raise Problem(*BROKEN) from None
             raise
 
@@ -206,7 +206,7 @@ class Exchange:
         self, connection: UpstreamConnection, data: bytes, body: RequestBody
     ) -> None:
         is_all, bodyless = body.is_complete, self._head.method == "HEAD"
-        may_move = is_all and self._head.is_safe
+        may_move = is_all and self._head.may_run_twice
         connection.begin(data, is_all=is_all, bodyless=bodyless, may_move=may_move)
         upload = None
         if not body.is_complete:

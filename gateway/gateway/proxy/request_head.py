@@ -24,18 +24,18 @@ class RequestHead:
         self.client, self.origin = origin.client, origin.fields
 
     @property
-    def is_safe(self) -> bool:
-        """True if the request may be done twice: by its method, or by its key."""
+    def may_run_twice(self) -> bool:
+        """True if the request may run twice, even late: by its method, or by its key."""
         if self.method != "POST":
             return self.method in SAFE
         keys = values(self.headers, b"idempotency-key")
         return len(keys) == 1 and keys != [b""]
 
     @property
-    def may_repeat(self) -> bool:
+    def may_resend(self) -> bool:
         """True if a lost request may be sent again. If-Match would fail the second time."""
         is_conditional = values(self.headers, b"if-match")
-        return self.is_safe or (self.method in IDEMPOTENT and not is_conditional)
+        return self.may_run_twice or (self.method in IDEMPOTENT and not is_conditional)
 
     def for_upstream(self, *, is_chunked: bool) -> bytes:
         """Return the head that the upstream gets. A chunked body stays chunked."""

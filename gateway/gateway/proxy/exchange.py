@@ -155,9 +155,11 @@ class Exchange:
         self._body = body
         gathered = b"" if body.is_empty else await body.gather()
         await upstream.wait_until_usable()
-        slots = upstream.slots if body.is_complete else upstream.uploads
         client = counted_as(self._head.client)
-        if not body.is_complete:
+        if body.is_complete:
+            slots = upstream.slots
+        else:
+            slots = upstream.uploads
             await self._proxy.turns.wait(client)
         await slots.acquire(client)
         try:
@@ -169,48 +171,50 @@ class Exchange:
     async def _try_replicas(self, upstream: Upstream, data: bytes, body: RequestBody) -> None:
         """Send the request and relay the response.
 
-        If the connection is lost before any response and the request may be repeated, it is sent
-        once more. A request that a replica lets wait moves on as long as there is another. Both
-        need the whole request in `data`: a body that still comes is kept nowhere. It gets a new
-        connection, since an answer before its end leaves the connection useless: those that are
-        kept are for the other requests.
+        A request that is lost before any response is sent once more, if it may be. One that a
+        replica lets wait moves on as long as there is another. Both need the whole request in
+        `data`: a body that still comes is kept nowhere. It gets a new connection, since an answer
+        before its end leaves the connection useless: those that are kept are for the other
+        requests.
         """
-        is_whole, lost_by = body.is_complete, None
+        is_complete, avoided = body.is_complete, None
         while True:
-            replica, connection = await self._connect(upstream, lost_by, may_reuse=is_whole)
+            replica, connection = await self._connect(upstream, avoided, may_reuse=is_complete)
             self._times.replica, self._times.asked = replica.name, perf_counter()
             try:
                 return await self._attempt(connection, data, body)
             except MovedOn:
-                lost_by = replica
+                avoided = replica
             except Lost:
-                if lost_by or connection.received or not (is_whole and self._head.may_resend):
+                if avoided or connection.received or not (is_complete and self._head.may_resend):
                     raise
-                lost_by = replica
+                avoided = replica
             finally:
                 upstream.release(replica, connection)
             self._proxy.metrics.retried.labels(upstream.name).inc()
 
     async def _connect(
-        self, upstream: Upstream, lost_by: Replica | None, *, may_reuse: bool
+        self, upstream: Upstream, avoided: Replica | None, *, may_reuse: bool
     ) -> tuple[Replica, UpstreamConnection]:
         """Return a connection. A write that was lost may be done, so that 503 would double it."""
         try:
-            return await upstream.connect(lost_by, may_reuse=may_reuse)
+            return await upstream.connect(avoided, may_reuse=may_reuse)
         except Problem:
-            if lost_by and not self._head.may_run_twice:
+            if avoided and not self._head.may_run_twice:
                 raise Problem(*BROKEN) from None
             raise
 
     async def _attempt(
         self, connection: UpstreamConnection, data: bytes, body: RequestBody
     ) -> None:
-        is_all, bodyless = body.is_complete, self._head.method == "HEAD"
-        may_move = is_all and self._head.may_run_twice
-        connection.begin(data, is_all=is_all, bodyless=bodyless, may_move=may_move)
-        upload = None
-        if not body.is_complete:
-            upload = asyncio.create_task(self._upload(body, connection))
+        is_complete = body.is_complete
+        connection.begin(
+            data,
+            is_complete=is_complete,
+            is_bodyless=self._head.method == "HEAD",
+            may_move=is_complete and self._head.may_run_twice,
+        )
+        upload = None if is_complete else asyncio.create_task(self._upload(body, connection))
         try:
             await self._relay(connection)
         finally:

@@ -73,18 +73,18 @@ class UpstreamConnection(asyncio.Protocol):
     # The exchange.
 
     def begin(
-        self, data: bytes, *, is_all: bool, bodyless: bool = False, may_move: bool = False
+        self, data: bytes, *, is_complete: bool, is_bodyless: bool = False, may_move: bool = False
     ) -> None:
         """Send a request or its first part.
 
-        A bodyless response is the answer to HEAD. A request that may move can be sent to another
+        A response is bodyless if it answers HEAD. A request that may move can be sent to another
         replica even if this one answers it later.
         """
-        self.state = AWAITING_HEAD if is_all else SENDING
+        self.state = AWAITING_HEAD if is_complete else SENDING
         self.status = self.received = self._held = 0
         self._chunks = []
-        self._request_is_sent = is_all
-        self._is_bodyless = bodyless
+        self._request_is_sent = is_complete
+        self._is_bodyless = is_bodyless
         self._may_move = may_move
         self._may_continue = self._is_reusable = False
         self._due = inf
@@ -150,8 +150,8 @@ class UpstreamConnection(asyncio.Protocol):
         """True if another exchange can begin here."""
         # The next request must not be taken for the missing rest of this one. A connection that
         # holds a part of a body may have stopped reading.
-        is_whole = self.state in OVER and self._request_is_sent and not self._held
-        return is_whole and self._is_reusable and not self._transport.is_closing()
+        is_over = self.state in OVER and self._request_is_sent and not self._held
+        return is_over and self._is_reusable and not self._transport.is_closing()
 
     def rest(self, seconds: float) -> None:
         """Close after so many seconds unless an exchange begins before."""

@@ -72,7 +72,7 @@ class Replica:
         async with asyncio.timeout(seconds):
             connection = await self.open()
             try:
-                connection.begin(CHECK % self.name.encode(), is_all=True)
+                connection.begin(CHECK % self.name.encode(), is_complete=True)
                 await connection.receive_head()
                 while connection.state is not DONE:
                     connection.take()

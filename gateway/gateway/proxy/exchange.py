@@ -139,10 +139,10 @@ class Exchange:
     # A page of the gateway.
 
     async def _show_page(self) -> None:
-        headers, outer = self._head.headers, dict(self._head.origin)  # as a trusted proxy says
-        self._scope["scheme"] = outer[b"x-forwarded-proto"].decode()
+        headers, source = self._head.headers, self._head.source
+        self._scope["scheme"] = source.scheme
         kept = [field for field in headers if field[0] != b"host"]
-        self._scope["headers"] = [*kept, (b"host", outer[b"x-forwarded-host"])]
+        self._scope["headers"] = [*kept, (b"host", source.host.encode("latin-1"))]
         RequestBody(headers, self._receive, self._fault, BODY_LIMIT)  # refuses a large body
         await self._proxy.app(self._scope, self._receive, self._answer.send_page)
 

@@ -41,16 +41,18 @@ class Hop(NamedTuple):
     host: str = ""
 
 
-class Origin(NamedTuple):
-    """The client's address, and the fields that tell it and the outer URL to the upstream."""
+class Source(NamedTuple):
+    """The client of a request, the URL that it asked for, and the fields that say so upstream."""
 
-    client: str
+    client: str  # its address
+    scheme: str  # of the URL, like the host
+    host: str
     fields: Headers
     is_disputed: bool  # Forwarded and X-Forwarded-For name different clients
 
 
-def origin(headers: Headers, peer: str, scheme: str, networks: Networks) -> Origin:
-    """Return the origin of a request. The networks are those of trusted proxies.
+def source_of(headers: Headers, peer: str, scheme: str, networks: Networks) -> Source:
+    """Return the source of a request. The networks are those of trusted proxies.
 
     The fields of a trusted proxy are extended, those of anyone else replaced. X-Forwarded-For
     begins with the client: an upstream that takes its first address takes none that was invented.
@@ -58,7 +60,7 @@ def origin(headers: Headers, peer: str, scheme: str, networks: Networks) -> Orig
     told: tuple[Header, ...] = ()
     if is_trusted(peer, networks):
         told = tuple(field for field in headers if field[0] in NAMES)
-    return _origin(peer, scheme, b"".join(values(headers, b"host")), networks, told)
+    return _source(peer, scheme, b"".join(values(headers, b"host")), networks, told)
 
 
 def is_trusted(node: str, networks: Networks) -> bool:
@@ -73,9 +75,9 @@ def _is_in(node: str, networks: Networks) -> bool:
 
 
 @lru_cache(maxsize=128)  # for the next request of the same client; the list is never changed
-def _origin(
+def _source(
     peer: str, scheme: str, host: bytes, networks: Networks, told: Sequence[Header]
-) -> Origin:
+) -> Source:
     peer = str(_address(peer) or peer)
     nodes, elements = _members(told, b"x-forwarded-for"), values(told, b"forwarded")
     by_addresses = _farthest([Hop(node) for node in nodes], networks)
@@ -86,17 +88,18 @@ def _origin(
         elements, farthest, clients = [], Hop(), set()
     client = "".join(clients - {UNKNOWN}) or peer
     proto = _agreed(scheme, farthest.proto, _last(told, b"x-forwarded-proto")).lower()
-    outer = _agreed(host.decode("latin-1"), farthest.host, _last(told, b"x-forwarded-host"))
+    outer_scheme = proto if proto in SCHEMES else scheme
+    outer_host = _agreed(host.decode("latin-1"), farthest.host, _last(told, b"x-forwarded-host"))
     proxies = [*takewhile(lambda node: is_trusted(node, networks), reversed(nodes))][::-1]
     path = [peer] if client == peer else [client, *proxies, peer]
     fields = [
         (b"x-forwarded-for", ", ".join(path).encode("latin-1")),
-        (b"x-forwarded-proto", (proto if proto in SCHEMES else scheme).encode()),
-        (b"x-forwarded-host", outer.encode("latin-1")),
+        (b"x-forwarded-proto", outer_scheme.encode()),
+        (b"x-forwarded-host", outer_host.encode("latin-1")),
         (b"forwarded", b", ".join(filter(None, (*elements, _element(peer, host, scheme))))),
         *[field for field in told if field[0] == b"x-real-ip"],
     ]
-    return Origin(client, fields, is_disputed)
+    return Source(client, outer_scheme, outer_host, fields, is_disputed)
 
 
 def _members(fields: Sequence[Header], name: bytes) -> list[str]:

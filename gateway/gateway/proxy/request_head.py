@@ -20,8 +20,8 @@ class RequestHead:
         self.id = set_request_id(self.headers)
         self._query: bytes = scope["query_string"]
         peer = scope["client"][0] if scope["client"] else ""
-        origin = trusted.origin(self.headers, peer, scope["scheme"])
-        self.client, self.origin = origin.client, origin.fields
+        self.source = trusted.source_of(self.headers, peer, scope["scheme"])
+        self.client = self.source.client
 
     @property
     def may_run_twice(self) -> bool:
@@ -40,7 +40,7 @@ class RequestHead:
     def for_upstream(self, *, is_chunked: bool) -> bytes:
         """Return the head that the upstream gets. A chunked body stays chunked."""
         target = self.path + b"?" + self._query if self._query else self.path
-        fields = headers.for_upstream(self.headers) + self.origin
+        fields = headers.for_upstream(self.headers) + self.source.fields
         fields += headers.trace_context(self.headers)
         fields.append((b"x-request-id", self.id))
         if is_chunked:

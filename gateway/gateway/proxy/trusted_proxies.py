@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import NoReturn
 
 from gateway.http1 import Headers
-from gateway.proxy.forwarded import NAMES, Networks, Origin, is_trusted, origin
+from gateway.proxy.forwarded import NAMES, Networks, Source, is_trusted, source_of
 from gateway.resolver import addresses_of
 
 logger = logging.getLogger(__name__)
@@ -41,9 +41,9 @@ class TrustedProxies:
         """Return whether an address is trusted."""
         return is_trusted(peer, self.networks)
 
-    def origin(self, headers: Headers, peer: str, scheme: str) -> Origin:
-        """Return the origin of a request, and log once if the fields about it are not believed."""
-        found = origin(headers, peer, scheme, self.networks)
+    def source_of(self, headers: Headers, peer: str, scheme: str) -> Source:
+        """Return the source of a request, and log once if the fields about it are not believed."""
+        found = source_of(headers, peer, scheme, self.networks)
         if found.is_disputed:
             self._report(DISPUTED, peer)
         elif not dict(headers).keys().isdisjoint(NAMES) and not self.include(peer):

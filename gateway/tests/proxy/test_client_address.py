@@ -4,7 +4,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from gateway.proxy.forwarded import Networks, origin
+from gateway.proxy.forwarded import Networks, source_of
 
 TRUSTED = Networks([ip_network("10.0.0.0/8"), ip_network("::1/128")])
 
@@ -80,7 +80,7 @@ WALKS = [
 def test_the_client_is_the_last_address_that_is_not_a_trusted_proxy(
     peer: str, sent: list[bytes], client: str, chain: str
 ) -> None:
-    found = origin([(b"x-forwarded-for", it) for it in sent], peer, "http", TRUSTED)
+    found = source_of([(b"x-forwarded-for", it) for it in sent], peer, "http", TRUSTED)
     assert found.client == client
     assert dict(found.fields)[b"x-forwarded-for"] == chain.encode()
 
@@ -117,7 +117,7 @@ FORWARDED = [
 )
 def test_forwarded_alone_names_the_client(sent: list[bytes], client: str) -> None:
     """RFC 7239, sections 4 to 6."""
-    found = origin([(b"forwarded", it) for it in sent], "10.0.0.1", "http", TRUSTED)
+    found = source_of([(b"forwarded", it) for it in sent], "10.0.0.1", "http", TRUSTED)
     assert (found.client, found.is_disputed) == (client, False)
     own = b"for=10.0.0.1;proto=http"
     assert dict(found.fields)[b"forwarded"] == b", ".join([*sent, own])
@@ -142,7 +142,7 @@ def test_fields_that_name_different_clients_are_not_believed(
 ) -> None:
     """A client may have sent the one that its proxy does not write."""
     sent = [(b"x-forwarded-for", x_forwarded_for), (b"forwarded", forwarded)]
-    found = origin(sent, "10.0.0.1", "http", TRUSTED)
+    found = source_of(sent, "10.0.0.1", "http", TRUSTED)
     assert (found.client, found.is_disputed) == (client, is_disputed)
     told = dict(found.fields)
     if is_disputed:
@@ -180,12 +180,12 @@ def test_the_outer_scheme_and_host_are_those_that_are_told_of(
     sent += [(b"x-forwarded-proto", it) for it in protos]
     sent += [(b"x-forwarded-host", it) for it in hosts]
     sent += [(b"forwarded", it) for it in forwarded]
-    told = dict(origin(sent, "10.0.0.1", "http", TRUSTED).fields)
+    told = dict(source_of(sent, "10.0.0.1", "http", TRUSTED).fields)
     assert (told[b"x-forwarded-proto"], told[b"x-forwarded-host"]) == (proto, host)
 
 
 def test_without_trusted_proxies_no_word_is_believed() -> None:
     sent = [(b"x-forwarded-for", b"6.6.6.6"), (b"forwarded", b"for=6.6.6.6")]
-    found = origin(sent, "127.0.0.1", "http", Networks())
+    found = source_of(sent, "127.0.0.1", "http", Networks())
     assert found.client == "127.0.0.1"
     assert dict(found.fields)[b"x-forwarded-for"] == b"127.0.0.1"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.proxy.forwarded import Networks, origin
+from gateway.proxy.forwarded import Networks, source_of
 
 ELEMENTS = [
     ("192.0.2.1", b"a.example", b"for=192.0.2.1;host=a.example;proto=http"),
@@ -17,5 +17,5 @@ ELEMENTS = [
 
 @pytest.mark.parametrize(("peer", "host", "element"), ELEMENTS)
 def test_a_value_that_is_no_token_is_quoted(peer: str, host: bytes, element: bytes) -> None:
-    found = origin([(b"host", host)], peer, "http", Networks())
+    found = source_of([(b"host", host)], peer, "http", Networks())
     assert dict(found.fields)[b"forwarded"] == element

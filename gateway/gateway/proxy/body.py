@@ -1,6 +1,7 @@
 """A request's body as it comes from the client."""
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 from time import perf_counter
 
@@ -16,6 +17,14 @@ GATHER_TIMEOUT = 0.02  # seconds to wait for them: they are there, or the client
 TOO_LARGE = "The body is larger than this path accepts."
 
 
+def check_length(fields: Mapping[bytes, bytes], limit: int) -> int:
+    """Return the length of a body by its Content-Length, or raise a Problem beyond the limit."""
+    length = int(fields.get(b"content-length", 0))
+    if length > limit:
+        raise Problem(413, TOO_LARGE)
+    return length
+
+
 class RequestBody:
     """Receives a body in parts, counts its bytes, and frames them as the client did.
 
@@ -24,9 +33,7 @@ class RequestBody:
 
     def __init__(self, headers: Headers, receive: Receive, fault: Fault, limit: int) -> None:
         fields = dict(headers)
-        length = int(fields.get(b"content-length", 0))
-        if length > limit:
-            raise Problem(413, TOO_LARGE)
+        length = check_length(fields, limit)
         self.is_chunked = b"transfer-encoding" in fields
         self.needs_continue = fields.get(b"expect", b"").lower() == b"100-continue"
         self.is_empty = self.is_complete = not (length or self.is_chunked)

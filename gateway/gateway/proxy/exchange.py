@@ -14,7 +14,7 @@ from gateway.client.fault import CLIENT_LEFT, fault_of
 from gateway.http1 import METHODS
 from gateway.problems import RETRY_SOON, Problem
 from gateway.proxy.answer import Answer
-from gateway.proxy.body import RequestBody
+from gateway.proxy.body import RequestBody, check_length
 from gateway.proxy.headers import SECURITY, for_client
 from gateway.proxy.paths import check_path
 from gateway.proxy.request_head import RequestHead
@@ -139,11 +139,11 @@ class Exchange:
     # A page of the gateway.
 
     async def _show_page(self) -> None:
-        headers, source = self._head.headers, self._head.source
+        check_length(dict(self._head.headers), BODY_LIMIT)
+        source = self._head.source
         self._scope["scheme"] = source.scheme
-        kept = [field for field in headers if field[0] != b"host"]
+        kept = [field for field in self._head.headers if field[0] != b"host"]
         self._scope["headers"] = [*kept, (b"host", source.host.encode("latin-1"))]
-        RequestBody(headers, self._receive, self._fault, BODY_LIMIT)  # refuses a large body
         await self._proxy.app(self._scope, self._receive, self._answer.send_page)
 
     # An upstream.

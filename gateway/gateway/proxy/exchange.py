@@ -21,8 +21,8 @@ from gateway.proxy.request_head import RequestHead
 from gateway.proxy.timeline import Timeline
 from gateway.routes import Route
 from gateway.upstream.connection import BROKEN, DONE, Lost, MovedOn, UpstreamConnection
-from gateway.upstream.pool import Upstream
 from gateway.upstream.replica import Replica
+from gateway.upstream.upstream import Upstream
 
 if TYPE_CHECKING:
     from gateway.proxy.middleware import Proxy
@@ -154,7 +154,7 @@ class Exchange:
         body = RequestBody(self._head.headers, self._receive, self._fault, route.max_body)
         self._body = body
         gathered = b"" if body.is_empty else await body.gather()
-        await upstream.wait_until_usable()
+        await upstream.replicas.wait_until_usable()
         client = counted_as(self._head.client)
         if body.is_complete:
             slots = upstream.slots

@@ -15,7 +15,7 @@ from gateway.proxy.rate_limits import RateLimiter
 from gateway.proxy.trusted_proxies import TrustedProxies
 from gateway.proxy.turns import Turns
 from gateway.routes import Routes, matcher
-from gateway.upstream.pool import Upstream, look_around, tick_forever
+from gateway.upstream.upstream import Upstream, check_all, tick_forever
 
 
 class Proxy:
@@ -50,13 +50,13 @@ class Proxy:
 
     def statuses(self) -> dict[str, str]:
         """Return "up" or "down" by the service's name."""
-        return {name: "up" if it.is_up else "down" for name, it in self.upstreams.items()}
+        return {name: "up" if it.replicas.is_up else "down" for name, it in self.upstreams.items()}
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Look after the upstreams and the names of proxies; at the end close everything."""
         await self.trusted.resolve()
-        await look_around(self.upstreams.values())
+        await check_all(self.upstreams.values())
         resolving = asyncio.create_task(self.trusted.resolve_forever())
         ticking = asyncio.create_task(tick_forever(self.upstreams.values()))
         try:

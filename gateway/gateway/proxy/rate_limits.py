@@ -149,10 +149,10 @@ class RateLimiter:
         if rule is None:
             return []
         key = f"LIMITS:{rule.name} {counted_as(client)}"
-        return _judge(rule, *await self._store.hit(key, rule.limit.seconds))
+        return _fields_or_refusal(rule, *await self._store.hit(key, rule.limit.seconds))
 
 
-def _judge(rule: RateLimitRule, count: int, seconds_left: float) -> Headers:
+def _fields_or_refusal(rule: RateLimitRule, count: int, seconds_left: float) -> Headers:
     name, (quota, seconds), reset = rule.name.encode(), rule.limit, max(1, ceil(seconds_left))
     fields = [
         (b"ratelimit-policy", b'"%b";q=%d;w=%d' % (name, quota, seconds)),

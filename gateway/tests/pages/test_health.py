@@ -10,7 +10,7 @@ from support.waiting import eventually
 from support.wire import OK, PROBLEM, Answer, reply
 
 from chassis_testing.ports import free_port
-from gateway.upstream import pool
+from gateway.upstream import replicas
 
 
 def test_liveness_asks_no_upstream(gateway: Start, upstream: RawUpstream) -> None:
@@ -62,7 +62,7 @@ def test_a_service_whose_readiness_is_garbled_is_down(
 def test_a_service_whose_readiness_trickles_in_is_down(
     gateway: Start, upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "CHECK_TIMEOUT", 0.5)
+    monkeypatch.setattr(replicas, "CHECK_TIMEOUT", 0.5)
     upstream.shows_readiness = True
     upstream.script = drip
     running = gateway(upstream.url)
@@ -73,7 +73,7 @@ def test_a_service_whose_readiness_trickles_in_is_down(
 def test_readiness_checks_ask_no_upstream(
     gateway: Start, upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "CHECK_INTERVAL", 600.0)
+    monkeypatch.setattr(replicas, "CHECK_INTERVAL", 600.0)
     asked = []
 
     def script(sock: socket.socket, head: bytes) -> None:

@@ -84,19 +84,19 @@ class Running:
     @property
     def in_flight(self) -> int:
         """The number of requests at blog-service's only replica."""
-        (replica,) = self.app.proxy.upstreams["blog-service"]._replicas
+        (replica,) = self.app.proxy.upstreams["blog-service"].replicas._replicas
         return replica.in_flight
 
     @property
     def standings(self) -> list[str]:
         """The standings of blog-service's replicas, by address."""
-        replicas = self.app.proxy.upstreams["blog-service"]._replicas
+        replicas = self.app.proxy.upstreams["blog-service"].replicas._replicas
         return [it.standing.name for it in sorted(replicas, key=lambda it: it.address)]
 
     @property
     def checks(self) -> set[Any]:
         """The questions to blog-service's replicas that are under way."""
-        return set(self.app.proxy.upstreams["blog-service"]._checks)
+        return set(self.app.proxy.upstreams["blog-service"].replicas._checks)
 
     def metric(self, name: str, **labels: str) -> float | None:
         return self.app.proxy.metrics.registry.get_sample_value(name, labels)

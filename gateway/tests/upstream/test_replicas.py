@@ -14,12 +14,13 @@ from support.waiting import PATIENCE, eventually
 from support.wire import GET, GET_LAST, read_all, read_head, reply
 
 from chassis_testing.ports import free_port
-from gateway.upstream import pool
+from gateway.upstream import replicas as replicas_module
+from gateway.upstream import upstream as upstream_module
 
 
 @pytest.fixture(autouse=True)
 def _ask_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "CHECK_INTERVAL", 0.02)
+    monkeypatch.setattr(replicas_module, "CHECK_INTERVAL", 0.02)
 
 
 WELL = ["WELL"] * 3
@@ -70,7 +71,8 @@ def test_every_replica_is_asked_before_a_request_fails(
     url, raws, _ = replicas
     running = gateway(url)
     eventually(lambda: running.standings == WELL)
-    monkeypatch.setattr(pool, "CHECK_INTERVAL", 600.0)  # only requests find out who refuses
+    # Only requests find out who refuses.
+    monkeypatch.setattr(replicas_module, "CHECK_INTERVAL", 600.0)
     raws[0].close()
     raws[1].close()
     assert running.get("/posts", method="POST", body=b"x").status == 200
@@ -169,7 +171,7 @@ def test_a_service_that_appears_or_moves_is_found_by_the_first_request(
 def test_a_service_that_is_gone_is_searched_for_however_lately_its_name_was_resolved(
     gateway: Start, replicas: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "RESOLVE_INTERVAL", 3600)
+    monkeypatch.setattr(replicas_module, "RESOLVE_INTERVAL", 3600)
     url, raws, listed = replicas
     listed[:] = ["127.0.0.2"]
     running = gateway(url)
@@ -207,9 +209,9 @@ def test_metrics_show_which_services_and_replicas_are_well(gateway: Start, repli
 def test_a_replica_that_is_removed_during_its_check_stays_out_of_the_metrics(
     gateway: Start, replicas: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "START", 0.0)  # so that no check is given up
-    monkeypatch.setattr(pool, "CHECK_TIMEOUT", 2 * PATIENCE)
-    monkeypatch.setattr(pool, "RESOLVE_INTERVAL", 0.1)
+    monkeypatch.setattr(upstream_module, "START_TIMEOUT", 0.0)  # so that no check is given up
+    monkeypatch.setattr(replicas_module, "CHECK_TIMEOUT", 2 * PATIENCE)
+    monkeypatch.setattr(replicas_module, "RESOLVE_INTERVAL", 0.1)
     url, raws, listed = replicas
     removed, go_on = listed[2], threading.Event()
     raws[2].script, raws[2].shows_readiness = answer_after(go_on), True

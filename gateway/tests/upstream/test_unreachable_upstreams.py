@@ -11,7 +11,7 @@ from support.waiting import eventually
 from support.wire import PROBLEM, read_head, upload
 
 from chassis_testing.ports import free_port
-from gateway.upstream import pool
+from gateway.upstream import replicas
 
 
 def test_an_upstream_that_refuses_is_503_with_retry_after(
@@ -74,7 +74,7 @@ def test_an_upstream_that_comes_back_is_asked_again(gateway: Start, upstream: Ra
 def test_a_short_restart_costs_no_request(
     gateway: Start, upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "RECOVERY", 600.0)
+    monkeypatch.setattr(replicas, "RECOVERY", 600.0)
     port = free_port()
     running = gateway(f"http://127.0.0.1:{port}", upstream.url)
     eventually(lambda: running.standings == ["OUT"])
@@ -89,7 +89,7 @@ def test_a_short_restart_costs_no_request(
 def test_a_request_that_finds_a_restart_itself_waits_too(
     gateway: Start, upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "RECOVERY", 600.0)
+    monkeypatch.setattr(replicas, "RECOVERY", 600.0)
     port = free_port()
     stopped = RawUpstream(port=port)
     running = gateway(f"http://127.0.0.1:{port}", upstream.url)
@@ -108,5 +108,5 @@ def test_a_client_that_asks_again_at_once_is_slowed(gateway: Start, upstream: Ra
     eventually(lambda: running.standings == ["OUT"])
     began = time.monotonic()
     assert [running.get("/posts").status for _ in range(3)] == [503] * 3
-    assert time.monotonic() - began >= 3 * pool.RECOVERY
+    assert time.monotonic() - began >= 3 * replicas.RECOVERY
     assert running.get("/users").status == 200

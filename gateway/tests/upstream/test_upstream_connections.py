@@ -48,7 +48,7 @@ def test_closed_connections_are_forgotten_although_each_large_body_brings_one(
     running = gateway(upstream.url, limits={"defaults": {"keep_alive": 0.1}})
     for _ in range(30):
         assert running.get("/posts", method="POST", body=b"x" * 500_000).status == 200
-    [replica] = running.app.proxy.upstreams["blog-service"]._replicas
+    [replica] = running.app.proxy.upstreams["blog-service"].replicas._replicas
 
     def has_few() -> bool:
         assert running.get("/posts").status == 200

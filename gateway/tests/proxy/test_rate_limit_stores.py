@@ -16,15 +16,15 @@ from support.limiter import Answer, allowed, ask, check, limiter, seconds_to_wai
 from support.upstream import RawUpstream
 from support.waiting import PATIENCE
 
-from gateway.proxy import rate_limits
+from gateway.proxy import rate_limit_stores
 from gateway.proxy.rate_limits import RateLimiter
 
 
 @pytest.fixture(autouse=True)
 def _patient_with_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for a store on a slow machine, and pause for longer than the test after a failure."""
-    monkeypatch.setattr(rate_limits, "STORE_TIMEOUT", PATIENCE)
-    monkeypatch.setattr(rate_limits, "STORE_PAUSE", 600.0)
+    monkeypatch.setattr(rate_limit_stores, "STORE_TIMEOUT", PATIENCE)
+    monkeypatch.setattr(rate_limit_stores, "STORE_PAUSE", 600.0)
 
 
 def test_gateways_with_a_shared_store_count_together(valkey_url: str) -> None:
@@ -44,13 +44,13 @@ def test_while_the_store_is_unreachable_requests_are_counted_here(
         answers = ask(limiter(store=store), 30, "PATCH", "/users/me")
     assert allowed(answers) == 10
     assert 0 < seconds_to_wait(answers[-1]) <= 60
-    assert [record.name for record in caplog.records] == ["gateway.proxy.rate_limits"]
+    assert [record.name for record in caplog.records] == ["gateway.proxy.rate_limit_stores"]
 
 
 def test_a_silent_store_is_left_alone_and_logged_once(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rate_limits, "STORE_TIMEOUT", 0.25)
+    monkeypatch.setattr(rate_limit_stores, "STORE_TIMEOUT", 0.25)
 
     async def story(one: RateLimiter) -> list[Answer]:
         checks = (check(one, "PATCH", "/users/me") for _ in range(30))
@@ -142,7 +142,7 @@ def test_whatever_the_store_answers_requests_are_counted(
 def test_a_store_that_answers_well_again_is_used_again(failing: FakeStore) -> None:
     """No answer that came too late is taken for another one."""
     one = limiter(store=failing.url)
-    assert isinstance(one._store, rate_limits.SharedStore)
+    assert isinstance(one._store, rate_limit_stores.SharedStore)
 
     async def story() -> list[Answer]:
         await check(one, "GET", "/")
@@ -159,7 +159,7 @@ def test_a_store_that_answers_well_again_is_used_again(failing: FakeStore) -> No
 def test_a_store_that_fails_is_no_error_for_clients_and_is_counted(
     gateway: Start, upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rate_limits, "STORE_PAUSE", 0.0)
+    monkeypatch.setattr(rate_limit_stores, "STORE_PAUSE", 0.0)
     with closing(FakeStore(FAILURES["four replies"])) as store:
         running = gateway(upstream.url, rate_limit="on", rate_limit_store=store.url)
         answers = [running.get("/auth/token", method="POST") for _ in range(12)]
@@ -169,7 +169,7 @@ def test_a_store_that_fails_is_no_error_for_clients_and_is_counted(
 
 def test_a_store_is_asked_again_after_a_pause(valkey_url: str) -> None:
     one = limiter(store=valkey_url)
-    assert isinstance(one._store, rate_limits.SharedStore)
+    assert isinstance(one._store, rate_limit_stores.SharedStore)
     one._store._resume_at = inf
     assert allowed(ask(one, 12, "PATCH", "/users/me")) == 10
     one._store._resume_at = time.monotonic()

@@ -7,7 +7,7 @@ import pytest
 from support.limiter import Answer, allowed, ask, check, fields, limiter, seconds_to_wait
 
 from gateway.problems import Problem
-from gateway.proxy import rate_limits
+from gateway.proxy import rate_limit_stores
 from gateway.routes import RateLimitRule
 
 
@@ -23,7 +23,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     stopped = Clock()
-    monkeypatch.setattr(rate_limits, "time", stopped)
+    monkeypatch.setattr(rate_limit_stores, "time", stopped)
     return stopped
 
 
@@ -122,11 +122,11 @@ def test_a_new_window_begins_when_the_old_one_ends(clock: Clock) -> None:
 
 
 def test_a_flood_of_addresses_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rate_limits, "MAX_WINDOWS", 100)
+    monkeypatch.setattr(rate_limit_stores, "MAX_WINDOWS", 100)
     one = limiter()
     for number in range(1000):
         ask(one, 1, "GET", "/", f"10.0.{number >> 8}.{number & 255}")
-    assert isinstance(one._store, rate_limits.MemoryStore)
+    assert isinstance(one._store, rate_limit_stores.MemoryStore)
     assert len(one._store._windows) == 100
 
 

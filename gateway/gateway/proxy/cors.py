@@ -35,21 +35,21 @@ class Cors:
             for origin in map(str.encode, origins)
         }
 
-    def fields(self, request: Headers) -> Headers:
+    def fields(self, headers: Headers) -> Headers:
         """Return the fields of every answer to this request."""
         if not self._granted:
             return []
-        return self._grant(request) or [VARY]
+        return self._grant(headers) or [VARY]
 
-    def preflight(self, method: str, request: Headers) -> Headers | None:
+    def preflight(self, method: str, headers: Headers) -> Headers | None:
         """Return the other fields of the answer if this is a preflight of a listed origin."""
-        is_preflight = method == "OPTIONS" and values(request, b"access-control-request-method")
-        if not (is_preflight and self._grant(request)):
+        is_preflight = method == "OPTIONS" and values(headers, b"access-control-request-method")
+        if not (is_preflight and self._grant(headers)):
             return None
-        named = values(request, b"access-control-request-headers")
+        named = values(headers, b"access-control-request-headers")
         return [*PREFLIGHT, *[(b"access-control-allow-headers", names) for names in named]]
 
-    def _grant(self, request: Headers) -> Headers:
+    def _grant(self, headers: Headers) -> Headers:
         """Return the fields that grant a request, or none if its origin is not listed."""
-        origin = b"*" if b"*" in self._granted else b"".join(values(request, b"origin"))
+        origin = b"*" if b"*" in self._granted else b"".join(values(headers, b"origin"))
         return self._granted.get(origin, [])

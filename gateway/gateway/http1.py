@@ -8,11 +8,17 @@ Headers = list[Header]
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 SAFE = frozenset(("GET", "HEAD", "OPTIONS"))  # RFC 9110, section 9.2.1
 CLOSE = (b"connection", b"close")
+FRAMING = frozenset((b"transfer-encoding", b"content-length"))
 
 
 def values(fields: Sequence[Header], name: bytes) -> list[bytes]:
     """Return all values of a field, in order."""
     return [value for field, value in fields if field == name]
+
+
+def codings(fields: Sequence[Header]) -> list[bytes]:
+    """Return the transfer codings in lower case: RFC 9112, section 6.1."""
+    return [value.lower() for value in values(fields, b"transfer-encoding")]
 
 
 def field_lines(fields: Headers) -> bytes:

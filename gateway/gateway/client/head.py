@@ -2,13 +2,12 @@
 
 import re
 
-from gateway.http1 import Headers, values
+from gateway.http1 import FRAMING, Headers, codings, values
 from gateway.problems import Problem
 
 AUTHORITY = rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+;=-]+)(?::[0-9]{0,5})?"
 HOST = re.compile(AUTHORITY)
 ABSOLUTE = re.compile(rb"https?://(%b)([/?].*)?" % AUTHORITY, re.IGNORECASE)
-FRAMING = frozenset((b"transfer-encoding", b"content-length"))
 MAX_DIGITS = 19  # of a Content-Length
 
 
@@ -27,8 +26,8 @@ def check_fields(version: str, fields: Headers) -> None:
 
 
 def _check_framing(version: str, fields: Headers) -> None:
-    codings = [value.lower() for value in values(fields, b"transfer-encoding")]
-    if codings and (codings != [b"chunked"] or version == "1.0"):
+    named = codings(fields)
+    if named and (named != [b"chunked"] or version == "1.0"):
         raise Problem(400, "The framing of the request is ambiguous.")
     if any(len(value) > MAX_DIGITS for value in values(fields, b"content-length")):
         raise Problem(400, "Content-Length is not a valid number.")

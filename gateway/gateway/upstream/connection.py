@@ -12,7 +12,7 @@ from typing import Any
 
 import httptools
 
-from gateway.http1 import Headers, values
+from gateway.http1 import FRAMING, Headers, codings
 from gateway.problems import Problem
 from gateway.routes import UpstreamLimits
 
@@ -205,7 +205,7 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if exc is not None and self.state in (SENDING, AWAITING_HEAD):
             self._read_the_rest()
-        is_framed = {b"transfer-encoding", b"content-length"} & dict(self.headers).keys()
+        is_framed = not FRAMING.isdisjoint(dict(self.headers))
         if self.state is RECEIVING and not (is_framed or self._error or exc):
             self.state = DONE  # only the connection's end could end this body
         self._error = self._error or Lost(*BROKEN)
@@ -236,8 +236,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._may_continue = self._may_continue or status == 100
         if status != 101 and 100 <= status < 200:
             return
-        codings = [value.lower() for value in values(self.headers, b"transfer-encoding")]
-        is_framed_well = codings in ([], [b"chunked"])
+        is_framed_well = codings(self.headers) in ([], [b"chunked"])
         if not (200 <= status <= 599 and is_framed_well and len(self.headers) <= MAX_HEADERS):
             raise Problem(*BROKEN)
         self.status = status

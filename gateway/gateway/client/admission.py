@@ -6,7 +6,8 @@ from chassis.addresses import counted_as
 from gateway.problems import RETRY_SOON, Problem
 from gateway.routes import ClientLimits
 
-ROOM = 2  # times a limit of connections: those beyond the limit are told why, any more are closed
+# Up to so many times a limit, connections get a refusal. Beyond, they are closed.
+REFUSED_FACTOR = 2
 LOOPBACK = ("127.0.0.1", "::1", "::ffff:127.0.0.1")  # where a container's health check comes from
 
 OF_CLIENT = (429, "Too many connections come from this address.", RETRY_SOON)
@@ -33,9 +34,12 @@ class Admission:
         return None
 
     def is_far_beyond(self, peer: str, *, is_proxy: bool) -> bool:
-        """Return whether there are so many that a connection is not even told why."""
+        """Return whether a connection is closed without an answer, for there are far too many."""
         of_client = 0 if is_proxy else self._of_client[counted_as(peer)]
-        is_crowd = of_client > ROOM * self._most_of_client or self._open > ROOM * self._most
+        is_crowd = (
+            of_client > REFUSED_FACTOR * self._most_of_client
+            or self._open > REFUSED_FACTOR * self._most
+        )
         return is_crowd and peer not in LOOPBACK
 
     def remove(self, peer: str, *, was_admitted: bool) -> None:

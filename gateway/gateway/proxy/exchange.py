@@ -149,7 +149,7 @@ class Exchange:
     # An upstream.
 
     async def _forward(self, route: Route) -> None:
-        """Send the request to the upstream, when there is a place for it."""
+        """Send the request to the upstream, when there is a slot for it."""
         upstream = self._proxy.upstreams[route.upstream]
         body = RequestBody(self._head.headers, self._receive, self._fault, route.max_body)
         self._body = body

@@ -1,4 +1,4 @@
-"""A bound on how many requests an upstream has at once, in which no client takes all places."""
+"""The slots that limit how many requests an upstream has at once. No client takes all of them."""
 
 import asyncio
 
@@ -11,32 +11,32 @@ UNAVAILABLE = (503, "The service is not available at the moment.", RETRY_SOON)
 
 
 class Slots:
-    """Places for requests at an upstream, with a bounded queue and a bounded wait."""
+    """Slots for requests at an upstream, with a bounded queue and a bounded wait."""
 
     def __init__(self, slots: int, limits: UpstreamLimits) -> None:
         self._limits = limits
-        self._places = Shares(slots)
-        self._places_in_queue = Shares(limits.max_queue)
+        self._slots = Shares(slots)
+        self._queue_slots = Shares(limits.max_queue)
         self._queue = FairQueue()
 
     async def acquire(self, client: str) -> None:
         """Wait for a slot, or raise a Problem; release() must follow."""
-        if self._places.has_for(client):
-            self._places.take(client)
+        if self._slots.has_for(client):
+            self._slots.take(client)
             return
-        if not self._places_in_queue.has_for(client):
+        if not self._queue_slots.has_for(client):
             raise Problem(*UNAVAILABLE)
-        self._places_in_queue.take(client)
+        self._queue_slots.take(client)
         try:
             await self._wait(client)
         finally:
-            self._places_in_queue.give_back(client)
+            self._queue_slots.give_back(client)
 
     def release(self, client: str) -> None:
         """Return a slot, and pass it to the next request that may have one."""
-        self._places.give_back(client)
-        while (next_client := self._queue.call(self._places.has_for)) is not None:
-            self._places.take(next_client)
+        self._slots.give_back(client)
+        while (next_client := self._queue.call(self._slots.has_for)) is not None:
+            self._slots.take(next_client)
 
     async def _wait(self, client: str) -> None:
         turn = self._queue.join(client)

@@ -111,7 +111,7 @@ def test_a_connection_far_beyond_the_limits_is_closed(
     gateway: Start, upstream: RawUpstream, limit: str
 ) -> None:
     running = gateway(upstream.url, limits={"client": {limit: 2}})
-    with idle(running, "127.0.0.2", 2 * admission.ROOM):
+    with idle(running, "127.0.0.2", 2 * admission.REFUSED_FACTOR):
         with connect(running, "127.0.0.2") as sock:
             assert read_all(sock) == b""
         with connect(running, "127.0.0.1") as sock:  # as a container's health check

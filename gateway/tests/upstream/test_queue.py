@@ -28,7 +28,7 @@ def test_a_request_beyond_the_queue_is_503(gateway: Start, upstream: RawUpstream
         assert [b" 200 " in read_head(sock)[0] for sock in socks] == [True] * 4
 
 
-def test_no_client_takes_all_places(gateway: Start, upstream: RawUpstream) -> None:
+def test_no_client_takes_all_slots(gateway: Start, upstream: RawUpstream) -> None:
     go_on = threading.Event()
     upstream.script = answer_after(go_on)
     limits = {"defaults": {"max_in_flight": 8, "queue_timeout": 600.0}}

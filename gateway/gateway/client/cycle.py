@@ -12,6 +12,10 @@ from gateway.http1 import CLOSE, Headers, chunk, field_lines
 if TYPE_CHECKING:
     from gateway.client.protocol import ClientConnection
 
+# A plain name, since Python 3.11 is slow to look up the members of an Enum.
+NO_CONTENT = HTTPStatus.NO_CONTENT
+BODYLESS = (NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+
 
 class Cycle(RequestResponseCycle):
     """Frames the response by RFC 9112, section 6.3, and reports its end to the connection."""
@@ -51,8 +55,8 @@ class Cycle(RequestResponseCycle):
     def _framed(self, status: int, fields: Headers) -> bytes:
         self.response_started = True
         self.waiting_for_100_continue = False
-        self._is_bodyless = status in (204, 304) or self.scope["method"] == "HEAD"
-        if status == HTTPStatus.NO_CONTENT:
+        self._is_bodyless = status in BODYLESS or self.scope["method"] == "HEAD"
+        if status == NO_CONTENT:
             fields = [field for field in fields if field[0] != b"content-length"]
         by_name = dict(fields)
         has_length = self._is_bodyless or b"content-length" in by_name
@@ -61,10 +65,14 @@ class Cycle(RequestResponseCycle):
         self._is_chunked = self._has_end and not has_length
         if self.more_body or not self._has_end or self.connection.app.state.draining:
             self.keep_alive = False
-        own = [] if b"date" in by_name else self.default_headers
-        own = own + [(b"transfer-encoding", b"chunked")] * self._is_chunked
-        own += [] if self.keep_alive else [CLOSE]
-        return STATUS_LINE[status] + field_lines([*fields, *own]) + b"\r\n"
+        fields = [*fields]
+        if b"date" not in by_name:
+            fields += self.default_headers
+        if self._is_chunked:
+            fields.append((b"transfer-encoding", b"chunked"))
+        if not self.keep_alive:
+            fields.append(CLOSE)
+        return STATUS_LINE[status] + field_lines(fields) + b"\r\n"
 
     def _write(self, body: bytes, *, is_last: bool) -> None:
         if self._is_bodyless:

@@ -45,7 +45,11 @@ class Server(chassis.server.Server):
         logger.info("open %s", self._settings.public_url or f"http://{address}")
 
     async def on_tick(self, counter: int) -> bool:
-        """Return whether to stop, but only once."""
+        """Check the connections, then return whether to stop.
+
+        While the server drains, shutdown() runs main_loop() once more for these checks. That run
+        must not end by itself.
+        """
         for connection in self._connections():
             connection.check()
         return await super().on_tick(counter) and not self._app.state.draining

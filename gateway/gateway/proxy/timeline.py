@@ -14,14 +14,16 @@ class Timeline:
         self.replica: str | None = None
 
     def durations(self, ended: float, received: float) -> tuple[float, float, float | None]:
-        """Return the milliseconds of all, of the request's arrival, and of the upstream after it.
+        """Return duration_ms, request_ms and upstream_ms of the log line.
 
-        `received` is when the last byte of the request came. No upstream may have been asked.
+        `received` is when the last byte of the request came. Without an upstream the last is None.
         """
-        whole, request = ended - self.began, (received or ended) - self.began
         upstream = None
         if self.asked:
-            begin, end = max(self.asked, received), self.answered or ended
-            upstream = int((end - begin) * 100_000) / 100 if end > begin else 0.0
-        # Two digits by int(), since round() would take as long as all the rest.
-        return int(whole * 100_000) / 100, int(request * 100_000) / 100, upstream
+            upstream = _ms((self.answered or ended) - max(self.asked, received))
+        return _ms(ended - self.began), _ms((received or ended) - self.began), upstream
+
+
+def _ms(seconds: float) -> float:
+    # Two digits by int(): round() takes longer.
+    return int(seconds * 100_000) / 100 if seconds > 0 else 0.0

@@ -15,7 +15,7 @@ from gateway.metrics import serve_metrics
 
 
 def allow_many_files() -> None:
-    """Raise the limit of open files as far as the system lets: each connection is one."""
+    """Raise the limit of open files to the system's maximum: each connection is one."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(ValueError, OSError):  # some systems have another limit still
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -34,7 +34,7 @@ class Networks(tuple[IPv4Network | IPv6Network, ...]):
 
 
 class Hop(NamedTuple):
-    """The words of one proxy about the hop before it. A word that was not said is empty."""
+    """A proxy's statement about the hop before it. A member that it does not name is empty."""
 
     node: str = ""
     proto: str = ""

@@ -50,7 +50,7 @@ def for_client(headers: Headers) -> Headers:
 
 
 def _without(headers: Headers, removed: frozenset[bytes]) -> Headers:
-    """Return the fields but for these and those that Connection names."""
+    """Return the fields without these and without those that Connection names."""
     for value in values(headers, b"connection"):
         removed |= {token.strip().lower() for token in value.split(b",")} - NEVER_NAMED
     return [field for field in headers if field[0] not in removed]

@@ -60,7 +60,7 @@ class SharedStore:
         self._reminder = Reminder()
 
     async def hit(self, key: str, period: int) -> tuple[int, float]:
-        """Count a request likewise."""
+        """Count a request; return the window's count and the seconds to its end."""
         if self._may_ask():
             try:
                 async with asyncio.timeout(STORE_TIMEOUT):

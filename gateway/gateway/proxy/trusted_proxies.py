@@ -1,4 +1,4 @@
-"""The proxies in front whose words about their clients are believed."""
+"""The trusted proxies: their X-Forwarded-For and Forwarded are believed."""
 
 import asyncio
 import logging

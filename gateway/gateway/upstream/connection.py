@@ -103,7 +103,10 @@ class UpstreamConnection(asyncio.Protocol):
         self._wake()
 
     async def may_send_body(self, seconds: float) -> bool:
-        """Wait for 100 Continue, at most so long; return whether no response came instead."""
+        """Wait for 100 Continue or a response, for `seconds` at most.
+
+        Return False if a response came, otherwise True.
+        """
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._until(lambda: self._may_continue or self.status)
@@ -154,7 +157,7 @@ class UpstreamConnection(asyncio.Protocol):
         return is_over and self._is_reusable and not self._transport.is_closing()
 
     def rest(self, seconds: float) -> None:
-        """Close after so many seconds unless an exchange begins before."""
+        """Close after `seconds` without a new exchange."""
         self.state = IDLE
         self._due = self._loop.time() + seconds
 

@@ -38,7 +38,7 @@ class Replica:
         self.in_flight = 0
         self.heard_at = 0.0  # when it last answered a request
         self.check_at = 0.0  # when it is asked how it stands, at the earliest
-        self._idle: deque[UpstreamConnection] = deque()  # that used last is the last
+        self._idle: deque[UpstreamConnection] = deque()  # the most recently used is last
         self._limits = limits
 
     def reuse(self) -> UpstreamConnection | None:
@@ -50,7 +50,10 @@ class Replica:
         return None
 
     def keep(self, connection: UpstreamConnection) -> None:
-        """Keep a connection that is free for another exchange. Forget the oldest, once closed."""
+        """Keep a connection that is free for another exchange.
+
+        Closed connections are dropped from the front.
+        """
         connection.rest(self._limits.keep_alive)
         self._idle.append(connection)
         while self._idle and not self._idle[0].is_free:

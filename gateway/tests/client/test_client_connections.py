@@ -1,7 +1,6 @@
 """The limits on clients' connections, and the garbage that a closed one leaves: none."""
 
 import gc
-import socket
 import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -9,17 +8,12 @@ from contextlib import ExitStack, contextmanager
 import pytest
 from support.gateway import Running, Start
 from support.upstream import RawUpstream
-from support.waiting import PATIENCE, eventually
+from support.waiting import eventually
 from support.wire import GET, parse, read_all, read_head
 
 from gateway.client import admission
 
 HEALTH = b"GET %b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
-
-
-def connect(running: Running, address: str) -> socket.socket:
-    """Return a connection from another address of this machine."""
-    return socket.create_connection(("127.0.0.1", running.port), PATIENCE, (address, 0))
 
 
 @contextmanager
@@ -28,7 +22,7 @@ def idle(running: Running, address: str, number: int) -> Iterator[None]:
     before = len(running.connections)
     with ExitStack() as stack:
         for _ in range(number):
-            stack.enter_context(connect(running, address))
+            stack.enter_context(running.connect(address))
         eventually(lambda: len(running.connections) == before + number)
         yield
 
@@ -52,7 +46,7 @@ def test_one_client_cannot_take_the_connections_of_all(
 ) -> None:
     running = gateway(upstream.url, limits={"client": {"max_connections_per_client": 2}})
     with idle(running, "127.0.0.2", 2):
-        with connect(running, "127.0.0.2") as third, connect(running, "127.0.0.3") as other:
+        with running.connect("127.0.0.2") as third, running.connect("127.0.0.3") as other:
             third.sendall(GET)
             refused = parse(read_all(third))
             assert (refused.status, refused.all(b"retry-after")) == (429, [b"1"])
@@ -60,7 +54,7 @@ def test_one_client_cannot_take_the_connections_of_all(
             assert b" 200 " in read_head(other)[0]
         eventually(lambda: len(running.connections) == 2)
     eventually(lambda: not running.connections)
-    with connect(running, "127.0.0.2") as again:
+    with running.connect("127.0.0.2") as again:
         again.sendall(GET)
         assert b" 200 " in read_head(again)[0]
     eventually(lambda: not running.app.state.admission._of_client)
@@ -74,8 +68,8 @@ def test_connections_beyond_the_limit_of_their_client_take_no_place_of_others(
     with (
         idle(running, "127.0.0.2", 4),
         idle(running, "127.0.0.3", 1),
-        connect(running, "127.0.0.4") as other,
-        connect(running, "127.0.0.4") as last,
+        running.connect("127.0.0.4") as other,
+        running.connect("127.0.0.4") as last,
     ):
         other.sendall(GET)
         assert b" 200 " in read_head(other)[0]
@@ -90,7 +84,7 @@ def test_the_clients_behind_a_trusted_proxy_are_not_one(
 ) -> None:
     limits = {"client": {"max_connections_per_client": 1}}
     running = gateway(upstream.url, trusted_proxies="127.0.0.2", limits=limits)
-    with idle(running, "127.0.0.2", 3), connect(running, "127.0.0.2") as sock:
+    with idle(running, "127.0.0.2", 3), running.connect("127.0.0.2") as sock:
         sock.sendall(GET)
         assert b" 200 " in read_head(sock)[0]
 
@@ -101,7 +95,7 @@ def test_health_is_answered_beyond_the_limits(
     gateway: Start, upstream: RawUpstream, limit: str, path: bytes
 ) -> None:
     running = gateway(upstream.url, limits={"client": {limit: 2}})
-    with idle(running, "127.0.0.1", 2), connect(running, "127.0.0.1") as sock:
+    with idle(running, "127.0.0.1", 2), running.connect("127.0.0.1") as sock:
         sock.sendall(HEALTH % path)
         assert parse(read_all(sock)).status == 200
 
@@ -112,9 +106,9 @@ def test_a_connection_far_beyond_the_limits_is_closed(
 ) -> None:
     running = gateway(upstream.url, limits={"client": {limit: 2}})
     with idle(running, "127.0.0.2", 2 * admission.REFUSED_FACTOR):
-        with connect(running, "127.0.0.2") as sock:
+        with running.connect("127.0.0.2") as sock:
             assert read_all(sock) == b""
-        with connect(running, "127.0.0.1") as sock:  # as a container's health check
+        with running.connect("127.0.0.1") as sock:  # as a container's health check
             sock.sendall(HEALTH % b"/livez")
             assert parse(read_all(sock)).status == 200
 

@@ -1,4 +1,7 @@
-"""The walk along the addresses to the client, without a socket: RFC 7239, section 4."""
+"""The walk along the addresses to the client, and the element that is added: RFC 7239, section 4.
+
+All without a socket.
+"""
 
 from ipaddress import ip_network
 
@@ -189,3 +192,20 @@ def test_without_trusted_proxies_no_word_is_believed() -> None:
     found = source_of(sent, "127.0.0.1", "http", Networks())
     assert found.client == "127.0.0.1"
     assert dict(found.fields)[b"x-forwarded-for"] == b"127.0.0.1"
+
+
+ELEMENTS = [
+    ("192.0.2.1", b"a.example", b"for=192.0.2.1;host=a.example;proto=http"),
+    ("192.0.2.1", b"a.example:80", b'for=192.0.2.1;host="a.example:80";proto=http'),
+    ("192.0.2.1", b"[::1]:80", b'for=192.0.2.1;host="[::1]:80";proto=http'),
+    ("192.0.2.1", b"a=b", b'for=192.0.2.1;host="a=b";proto=http'),
+    ("2001:db8::1", b"a", b'for="[2001:db8::1]";host=a;proto=http'),
+    ("192.0.2.1", b"", b"for=192.0.2.1;proto=http"),
+    ("", b"a", b"host=a;proto=http"),
+]
+
+
+@pytest.mark.parametrize(("peer", "host", "element"), ELEMENTS)
+def test_a_value_that_is_no_token_is_quoted(peer: str, host: bytes, element: bytes) -> None:
+    found = source_of([(b"host", host)], peer, "http", Networks())
+    assert dict(found.fields)[b"forwarded"] == element

@@ -11,13 +11,13 @@ from support.upstream import RawUpstream
 from support.waiting import PATIENCE
 from support.wire import OK
 
-from gateway.client import protocol
+from gateway.client import connection
 
 
 @pytest.fixture(autouse=True)
 def _patient_linger(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait longer for clients that still send: on a slow machine they read their answer late."""
-    monkeypatch.setattr(protocol, "LINGER", PATIENCE)
+    monkeypatch.setattr(connection, "LINGER", PATIENCE)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 from gateway.http1 import CLOSE, Headers, chunk, field_lines
 
 if TYPE_CHECKING:
-    from gateway.client.protocol import ClientConnection
+    from gateway.client.connection import ClientConnection
 
 # A plain name, since Python 3.11 is slow to look up the members of an Enum.
 NO_CONTENT = HTTPStatus.NO_CONTENT

@@ -10,7 +10,7 @@ import uvicorn
 import chassis.server
 from chassis.server import FINISH_SECONDS, address_of
 from gateway.client.admission import Admission
-from gateway.client.protocol import ClientConnection
+from gateway.client.connection import ClientConnection
 from gateway.main import Gateway
 
 logger = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from support.upstream import RawUpstream, answer_after, hang
 from support.waiting import PATIENCE, eventually
 from support.wire import CHUNKED, GET, OK, read_head, receive
 
-from gateway.client import protocol
+from gateway.client import connection
 
 
 @pytest.mark.parametrize("abrupt", [True, False])
@@ -86,14 +86,14 @@ def test_a_request_that_begins_after_its_client_has_left_is_no_error(
 ) -> None:
     gateway, raw = pair
     begun = threading.Event()
-    begin = protocol.ClientConnection._start_asgi_task
+    begin = connection.ClientConnection._start_asgi_task
 
     def begin_late(self: Any, cycle: Any, app: Any) -> None:
         self.transport.abort()
         self.loop.call_later(0.01, begin, self, cycle, app)
         self.loop.call_later(0.02, begun.set)
 
-    monkeypatch.setattr(protocol.ClientConnection, "_start_asgi_task", begin_late)
+    monkeypatch.setattr(connection.ClientConnection, "_start_asgi_task", begin_late)
     with gateway.connect() as sock:
         sock.sendall(requests)
         assert begun.wait(PATIENCE)
@@ -160,7 +160,7 @@ def test_a_client_that_resets_between_two_answers_leaves_nothing_running(pair: P
 def test_a_client_that_only_closes_its_sending_side_gets_its_answer(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "HALF_CLOSED", PATIENCE)
+    monkeypatch.setattr(connection, "HALF_CLOSED", PATIENCE)
     gateway, raw = pair
     half_closed = threading.Event()
     raw.script = answer_after(half_closed)
@@ -174,18 +174,18 @@ def test_a_client_that_only_closes_its_sending_side_gets_its_answer(
 def test_a_client_that_pipelines_and_closes_its_sending_side_gets_its_answers(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "HALF_CLOSED", PATIENCE)
+    monkeypatch.setattr(connection, "HALF_CLOSED", PATIENCE)
     gateway, raw = pair
     noticed = threading.Event()
-    has_left = protocol.ClientConnection._has_left
+    has_left = connection.ClientConnection._has_left
 
-    def noticing(self: protocol.ClientConnection) -> bool:
+    def noticing(self: connection.ClientConnection) -> bool:
         seen = has_left(self)
         if seen:
             self.loop.call_soon(noticed.set)  # after the gateway has reacted
         return seen
 
-    monkeypatch.setattr(protocol.ClientConnection, "_has_left", noticing)
+    monkeypatch.setattr(connection.ClientConnection, "_has_left", noticing)
     raw.script = answer_after(noticed)
     with gateway.connect() as sock:
         sock.sendall(GET * 2)

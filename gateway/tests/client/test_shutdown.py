@@ -14,7 +14,7 @@ from support.upstream import RawUpstream, answer_after, by_path, hang
 from support.waiting import eventually
 from support.wire import GET, Answer, parse, read_all, read_head, receive
 
-from gateway.client import protocol, server
+from gateway.client import connection, server
 
 RESET = 0  # in place of a status
 
@@ -162,7 +162,7 @@ def test_stopping_is_announced_and_requests_in_flight_are_answered(
 def test_stopping_does_not_wait_for_a_client_that_keeps_its_side_open(
     gateway: Start, upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "LINGER", 0.3)
+    monkeypatch.setattr(connection, "LINGER", 0.3)
     monkeypatch.setattr(server, "FINISH_SECONDS", 600)
     go_on = threading.Event()
     upstream.script = answer_after(go_on)

@@ -20,8 +20,8 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
+from gateway.client.connection import ClientConnection
 from gateway.client.cycle import Cycle
-from gateway.client.protocol import ClientConnection
 from gateway.client.server import Server
 
 # Methods that the gateway overrides or calls, with their parameters.

@@ -11,7 +11,7 @@ from blog_service.models import Base
 from blog_service.routers import posts
 from chassis.app import make_app
 from chassis.settings import load_settings
-from chassis.tokens import tokens_of_callers
+from chassis.tokens import make_token_verifier
 
 TAGS = {"posts": "Short texts. A draft is seen by its author alone, or by everyone if it has none."}
 
@@ -24,7 +24,7 @@ def create_app(settings: Settings) -> FastAPI:
         with closing(make_database(settings)) as database:
             database.create_schema(Base.metadata)
             app.state.database = database
-            app.state.tokens = tokens_of_callers(settings)
+            app.state.token_verifier = make_token_verifier(settings)
             yield
 
     return make_app(settings.part, lifespan, posts.router, tags=TAGS)

@@ -32,7 +32,7 @@ class Application(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document."""
         document = super().openapi()
-        if self.state.tokens is None:
+        if self.state.token_verifier is None:
             openapi.leave_sign_in_out(document)
         return openapi.complete(document)
 
@@ -46,7 +46,8 @@ def make_app(
 ) -> FastAPI:
     """Return an application of these routers, whose tags have these descriptions.
 
-    Its lifespan sets `app.state.database`, and `app.state.tokens` if the service knows callers.
+    Its lifespan sets `app.state.database`, and, if the service knows callers,
+    `app.state.token_verifier`.
     Where a token alone does not make a caller, the look-up raises UnauthorizedError.
     """
     log = AccessLog(part)
@@ -78,7 +79,7 @@ def make_app(
         telemetry=NO_TELEMETRY,
     )
     app.state.draining = False
-    app.state.tokens = None
+    app.state.token_verifier = None
     app.state.look_up_caller = look_up_caller
     app.state.room = Room()
     app.state.access_log = log

@@ -1,6 +1,7 @@
 """The caller of a request: the id that its token names, for the parameters of routes.
 
-`app.state.tokens` verifies the token. Where it is None, the service knows no callers and is open.
+`app.state.token_verifier` verifies the token. Where it is None, the service knows no callers and is
+open.
 """
 
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from sqlalchemy.orm import Session
 from chassis.errors import NEEDS_TOKEN, UnauthorizedError
 from chassis.problems import invalid_request
 from chassis.routes import before_body
-from chassis.tokens import Tokens
+from chassis.tokens import TokenVerifier
 from chassis.transactions import in_transaction
 
 LookUp = Callable[[Session, int], object]
@@ -28,16 +29,16 @@ SIGN_IN_IS_OPTIONAL: dict[str, Any] = {"security": [{}, {SCHEME: []}]}
 @before_body
 async def _get_caller_id(request: Request) -> int | None:
     """Return the id of the caller, or None without a token. A token must be valid."""
-    tokens: Tokens | None = request.app.state.tokens
+    verifier: TokenVerifier | None = request.app.state.token_verifier
     sent = [value for name, value in request.scope["headers"] if name == b"authorization"]
-    if tokens is None or not sent:
+    if verifier is None or not sent:
         return None
     if len(sent) > 1:
         raise UnauthorizedError("There may be one Authorization field.")
     scheme, _, token = sent[0].decode("latin-1").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise UnauthorizedError(NEEDS_TOKEN)
-    return await tokens.caller_id(token.strip())
+    return await verifier.caller_id(token.strip())
 
 
 class _SignIn(OAuth2PasswordBearer):
@@ -56,7 +57,7 @@ class _SignInUnlessOpen(_SignIn):
 
     async def __call__(self, request: Request) -> int | None:  # type: ignore[override] # no token
         """Return the id of the caller, or None in a service that knows none."""
-        return await super().__call__(request) if request.app.state.tokens else None
+        return await super().__call__(request) if request.app.state.token_verifier else None
 
 
 _sign_in = _SignIn(tokenUrl=TOKEN_URL, refreshUrl=TOKEN_URL, scheme_name=SCHEME)

@@ -1,6 +1,6 @@
 """Tokens (RFC 7519): verified with the keys of this service, or with those that another publishes.
 
-`app.state.tokens` of a service is one of these classes, or None where it knows no callers.
+`app.state.token_verifier` of a service is one of these classes, or None where it knows no callers.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ class UnknownKeyError(UnauthorizedError):
     """The token names a key that is not among those at hand."""
 
 
-class Tokens:
+class TokenVerifier:
     """Verifies tokens: their algorithm, signature, issuer, audience, expiry and subject."""
 
     def __init__(self, issuer: str, audience: str, keys: Keys) -> None:
@@ -87,7 +87,7 @@ class Tokens:
         return key
 
 
-class PublishedTokens(Tokens):
+class PublishedKeysVerifier(TokenVerifier):
     """Verifies tokens with the keys that are published at a URL (RFC 7517, section 5).
 
     The keys are fetched for the first token, in the background once they are old, and for a token
@@ -154,13 +154,15 @@ class PublishedTokens(Tokens):
             self._verified.cache_clear()  # a withdrawn key proves nothing
 
 
-def tokens_of_callers(settings: CallerSettings) -> PublishedTokens | None:
-    """Return what verifies tokens by these settings. Without keys a service knows no callers."""
+def make_token_verifier(settings: CallerSettings) -> PublishedKeysVerifier | None:
+    """Return the verifier of these settings, or None. Without keys a service knows no callers."""
     if settings.keys_url is None:
         prefix = settings.model_config["env_prefix"]
         logger.warning("%sKEYS_URL is not set: no caller is known, and everyone may write", prefix)
         return None
-    return PublishedTokens(settings.token_issuer, settings.token_audience, str(settings.keys_url))
+    return PublishedKeysVerifier(
+        settings.token_issuer, settings.token_audience, str(settings.keys_url)
+    )
 
 
 def _public_keys(published: bytes) -> Keys:

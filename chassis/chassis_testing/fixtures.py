@@ -160,9 +160,9 @@ def client(server: Server, database: Database) -> httpx.Client:
 def key(server: Server) -> Iterator[SigningKey]:
     """The key of the tokens that the service takes in this test, instead of its own or of none."""
     key, state = SigningKey(), server[0].state
-    before, state.tokens = state.tokens, key.tokens
+    before, state.token_verifier = state.token_verifier, key.verifier
     yield key
-    state.tokens = before
+    state.token_verifier = before
 
 
 @pytest.fixture

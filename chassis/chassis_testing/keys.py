@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 from pydantic_core import to_json
 
-from chassis.tokens import ALGORITHM, Tokens
+from chassis.tokens import ALGORITHM, TokenVerifier
 
 ISSUER = "inkwell-platform"
 AUDIENCE = "inkwell"
@@ -50,9 +50,9 @@ class SigningKey:
         return {**public, "kid": self.kid, "use": "sig", "alg": ALGORITHM}
 
     @property
-    def tokens(self) -> Tokens:
+    def verifier(self) -> TokenVerifier:
         """The object by which a service with this key verifies tokens."""
-        return Tokens(ISSUER, AUDIENCE, {self.kid: self.private.public_key()})
+        return TokenVerifier(ISSUER, AUDIENCE, {self.kid: self.private.public_key()})
 
     def token(self, header: dict[str, Any] | None = None, **claims: Any) -> str:
         """Return a good token but for these fields and claims; None leaves a claim out."""

@@ -15,7 +15,7 @@ from fastapi import APIRouter, FastAPI
 from chassis import tokens
 from chassis.app import make_app
 from chassis.errors import UnauthorizedError
-from chassis.tokens import PublishedTokens
+from chassis.tokens import PublishedKeysVerifier
 from chassis_testing.keys import AUDIENCE, ISSUER, KeyServer, publishing
 from chassis_testing.service import Service
 
@@ -93,8 +93,8 @@ def key_server() -> Iterator[KeyServer]:
 
 
 @pytest.fixture
-def published(key_server: KeyServer) -> PublishedTokens:
-    return PublishedTokens(ISSUER, AUDIENCE, key_server.url)
+def published(key_server: KeyServer) -> PublishedKeysVerifier:
+    return PublishedKeysVerifier(ISSUER, AUDIENCE, key_server.url)
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ from chassis.search import Search
 from chassis.server import serve
 from chassis.settings import CallerSettings, load_settings
 from chassis.sqlite import make_sqlite_engine
-from chassis.tokens import tokens_of_callers
+from chassis.tokens import make_token_verifier
 from chassis.visibility import Visibility, index_lists
 
 READERS = 2
@@ -193,7 +193,7 @@ def lifespan_of(settings: Settings) -> Lifespan:
             if database.engine.dialect.name == "sqlite":
                 database.create_schema(Base.metadata)
             app.state.database = database
-            app.state.tokens = tokens_of_callers(settings)
+            app.state.token_verifier = make_token_verifier(settings)
             yield
 
     return lifespan

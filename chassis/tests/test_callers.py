@@ -59,7 +59,7 @@ async def write(caller_id: WriterId, _body: Fields) -> int | None:
 
 def app_that_knows_callers(*, knows: bool) -> FastAPI:
     app = make_app("sample", no_database, router)
-    app.state.tokens = KEY.tokens if knows else None
+    app.state.token_verifier = KEY.verifier if knows else None
     return app
 
 
@@ -194,7 +194,7 @@ def test_a_caller_whom_the_service_refuses_is_refused_before_an_invalid_request(
 
     async def story() -> None:
         async with asking(app) as client:
-            app.state.tokens = KEY.tokens
+            app.state.token_verifier = KEY.verifier
             for path in ("/private", "/writer", "/public"):
                 for headers, expected in ((ANN, 401), (KEY.bearer(8), status)):
                     fields = {"Content-Type": media_type, **headers}

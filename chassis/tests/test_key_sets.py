@@ -11,7 +11,7 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from starlette.exceptions import HTTPException
 
 from chassis import tokens
-from chassis.tokens import PublishedTokens
+from chassis.tokens import PublishedKeysVerifier
 from chassis_testing.keys import (
     KeyServer,
     SigningKey,
@@ -65,7 +65,7 @@ WITHOUT_KEYS = {
 @pytest.mark.parametrize("bad", WITHOUT_KEYS)
 @pytest.mark.usefixtures("eager")
 def test_an_answer_without_keys_changes_nothing(
-    key_server: KeyServer, published: PublishedTokens, bad: str
+    key_server: KeyServer, published: PublishedKeysVerifier, bad: str
 ) -> None:
     key_server.keys = [KEY]
 
@@ -85,7 +85,7 @@ def test_an_answer_without_keys_changes_nothing(
 
 @pytest.mark.usefixtures("eager")
 def test_a_key_of_another_type_verifies_nothing_beside_a_good_one(
-    key_server: KeyServer, published: PublishedTokens
+    key_server: KeyServer, published: PublishedKeysVerifier
 ) -> None:
     key_server.answer = jwks(RSA | {"kid": "rsa"}, SECRET | {"kid": "secret"}, 3, KEY.jwk)
     claims = claims_of(KEY.token())
@@ -100,7 +100,7 @@ def test_a_key_of_another_type_verifies_nothing_beside_a_good_one(
     asyncio.run(story())
 
 
-def test_of_200_keys_each_verifies(key_server: KeyServer, published: PublishedTokens) -> None:
+def test_of_200_keys_each_verifies(key_server: KeyServer, published: PublishedKeysVerifier) -> None:
     key_server.keys = [SigningKey(f"key-{number}") for number in range(200)]
 
     async def story() -> None:

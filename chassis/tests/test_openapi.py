@@ -33,7 +33,7 @@ def document() -> dict[str, Any]:
         router,
         tags={"x": "What is secret."},
     )
-    app.state.tokens = SigningKey().tokens
+    app.state.token_verifier = SigningKey().verifier
     app.openapi()
     return app.openapi()  # the second time as the first
 

@@ -10,7 +10,7 @@ import pytest
 
 from chassis import tokens
 from chassis.errors import UnauthorizedError
-from chassis.tokens import Tokens
+from chassis.tokens import TokenVerifier
 from chassis_testing.keys import AUDIENCE, SigningKey, base64url, claims_of, encoded
 from chassis_testing.problem import CANARY
 
@@ -80,7 +80,7 @@ BAD: dict[str, str] = {
 }
 
 
-def caller_of(token: str, verifier: Tokens = KEY.tokens) -> int:
+def caller_of(token: str, verifier: TokenVerifier = KEY.verifier) -> int:
     return asyncio.run(verifier.caller_id(token))
 
 
@@ -109,7 +109,7 @@ def test_a_token_that_was_verified_is_refused_once_it_has_expired(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = time.time
-    verifier, token = KEY.tokens, KEY.token(exp=int(now()) + 900)
+    verifier, token = KEY.verifier, KEY.token(exp=int(now()) + 900)
     caller_of(token, verifier)
     monkeypatch.setattr(time, "time", lambda: now() + 900)  # the clocks may differ a little
     caller_of(token, verifier)
@@ -119,7 +119,7 @@ def test_a_token_that_was_verified_is_refused_once_it_has_expired(
 
 
 def test_a_signature_is_verified_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    verifier, token = KEY.tokens, KEY.token()
+    verifier, token = KEY.verifier, KEY.token()
     caller_of(token, verifier)
     monkeypatch.setattr(jwt, "decode", None)
     assert caller_of(token, verifier) == 1

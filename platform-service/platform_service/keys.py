@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from jwt.algorithms import OKPAlgorithm
 
-from chassis.tokens import ALGORITHM, Tokens
+from chassis.tokens import ALGORITHM, TokenVerifier
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class KeySet:
         self._signing_key = private_keys[0]
         self._signing_kid = _thumbprint(public_keys[0])
         self._public_keys = {_thumbprint(key): key for key in public_keys}
-        self.tokens = Tokens(issuer, audience, self._public_keys)
+        self.verifier = TokenVerifier(issuer, audience, self._public_keys)
 
     def sign(self, user_id: int) -> str:
         """Return a token that names the user and lives TOKEN_SECONDS."""

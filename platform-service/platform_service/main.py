@@ -33,7 +33,7 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.keys = KeySet(
                 settings.token_issuer, settings.token_audience, settings.signing_key_file
             )
-            app.state.tokens = app.state.keys.tokens
+            app.state.token_verifier = app.state.keys.verifier
             app.state.show_emails = settings.show_emails
             yield
 

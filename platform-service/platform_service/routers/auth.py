@@ -9,7 +9,7 @@ from chassis.addresses import ClientNetwork
 from chassis.callers import CallerId
 from chassis.errors import BadRequestError, UnauthorizedError
 from chassis.openapi import problems
-from chassis.tokens import Tokens
+from chassis.tokens import TokenVerifier
 from chassis.transactions import in_transaction
 from platform_service import crud, sessions, throttle
 from platform_service.database import Db, ReadOnlyDb
@@ -113,9 +113,9 @@ async def revoke_token(
 
 async def _find_user_id(token: str, request: Request) -> int | None:
     """Return the id that an access token names, or None if it is not valid."""
-    tokens: Tokens = request.app.state.tokens
+    verifier: TokenVerifier = request.app.state.token_verifier
     try:
-        return await tokens.caller_id(token)
+        return await verifier.caller_id(token)
     except UnauthorizedError:
         return None
 

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from chassis import tokens
 from chassis.errors import UnauthorizedError
-from chassis.tokens import PublishedTokens, tokens_of_callers
+from chassis.tokens import PublishedKeysVerifier, make_token_verifier
 from chassis_testing.keys import (
     KeyServer,
     SigningKey,
@@ -25,7 +25,7 @@ GONE = "http://127.0.0.1:9/jwks.json"
 
 
 def test_a_token_with_a_known_key_is_verified_without_suspending(
-    key_server: KeyServer, published: PublishedTokens
+    key_server: KeyServer, published: PublishedKeysVerifier
 ) -> None:
     async def story() -> None:
         await published.caller_id(key_server.keys[0].token())
@@ -39,7 +39,7 @@ def test_a_token_with_a_known_key_is_verified_without_suspending(
 
 @pytest.mark.usefixtures("eager")
 def test_a_new_key_is_fetched_when_a_token_names_it(
-    key_server: KeyServer, published: PublishedTokens
+    key_server: KeyServer, published: PublishedKeysVerifier
 ) -> None:
     async def story() -> None:
         await published.caller_id(key_server.keys[0].token())
@@ -53,7 +53,7 @@ def test_a_new_key_is_fetched_when_a_token_names_it(
 
 @pytest.mark.usefixtures("eager")
 def test_tokens_with_made_up_key_ids_share_a_fetch(
-    key_server: KeyServer, published: PublishedTokens
+    key_server: KeyServer, published: PublishedKeysVerifier
 ) -> None:
     async def flood() -> None:
         made_up = [SigningKey(f"kid-{number}").token() for number in range(30)]
@@ -75,7 +75,7 @@ def refused_at_once(verifying: Verify) -> None:
 
 
 def test_a_new_key_right_after_a_fetch_waits_for_the_next_one(
-    key_server: KeyServer, published: PublishedTokens
+    key_server: KeyServer, published: PublishedKeysVerifier
 ) -> None:
     async def story() -> None:
         await published.caller_id(key_server.keys[0].token())
@@ -97,7 +97,7 @@ def test_a_new_key_right_after_a_fetch_waits_for_the_next_one(
     [{"alg": "EdDSA"}, {"alg": "EdDSA", "kid": ""}, {"alg": "HS256", "kid": "another"}],
 )
 def test_a_token_that_no_key_can_verify_is_refused_at_once(
-    key_server: KeyServer, published: PublishedTokens, header: dict[str, str]
+    key_server: KeyServer, published: PublishedKeysVerifier, header: dict[str, str]
 ) -> None:
     bad = f"{encoded(header)}.{KEY.token().partition('.')[2]}"
 
@@ -110,7 +110,7 @@ def test_a_token_that_no_key_can_verify_is_refused_at_once(
 
 
 def test_no_known_key_waits_for_keys_that_do_not_come(
-    key_server: KeyServer, published: PublishedTokens, monkeypatch: pytest.MonkeyPatch
+    key_server: KeyServer, published: PublishedKeysVerifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def story() -> None:
         good = key_server.keys[0]
@@ -139,7 +139,9 @@ def test_no_known_key_waits_for_keys_that_do_not_come(
 
 
 @pytest.mark.usefixtures("eager")
-def test_keys_are_kept_through_an_outage(key_server: KeyServer, published: PublishedTokens) -> None:
+def test_keys_are_kept_through_an_outage(
+    key_server: KeyServer, published: PublishedKeysVerifier
+) -> None:
     async def story() -> None:
         good = key_server.keys[0]
         await published.caller_id(good.token())
@@ -153,7 +155,7 @@ def test_keys_are_kept_through_an_outage(key_server: KeyServer, published: Publi
 
 @pytest.mark.usefixtures("eager")
 def test_before_the_first_keys_a_token_is_503(
-    key_server: KeyServer, published: PublishedTokens
+    key_server: KeyServer, published: PublishedKeysVerifier
 ) -> None:
     published._url = GONE
 
@@ -170,7 +172,7 @@ def test_before_the_first_keys_a_token_is_503(
 
 
 def test_keys_that_do_not_come_are_not_waited_for(
-    published: PublishedTokens, monkeypatch: pytest.MonkeyPatch
+    published: PublishedKeysVerifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tokens, "FETCH_SECONDS", 0.2)
 
@@ -199,7 +201,7 @@ def test_keys_that_do_not_come_are_not_waited_for(
 
 @pytest.mark.usefixtures("eager")
 def test_a_withdrawn_key_verifies_nothing_once_the_keys_are_old(
-    key_server: KeyServer, published: PublishedTokens, monkeypatch: pytest.MonkeyPatch
+    key_server: KeyServer, published: PublishedKeysVerifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def story() -> None:
         token = key_server.keys[0].token()
@@ -216,7 +218,7 @@ def test_a_withdrawn_key_verifies_nothing_once_the_keys_are_old(
 
 
 def test_a_client_that_leaves_does_not_cancel_the_shared_fetch(
-    key_server: KeyServer, published: PublishedTokens
+    key_server: KeyServer, published: PublishedKeysVerifier
 ) -> None:
     async def story() -> None:
         token = key_server.keys[0].token()
@@ -234,7 +236,7 @@ def test_a_client_that_leaves_does_not_cancel_the_shared_fetch(
 def test_without_a_url_of_keys_no_caller_is_known_and_the_log_says_so(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    assert tokens_of_callers(sample.Settings(database_url="sqlite://")) is None
+    assert make_token_verifier(sample.Settings(database_url="sqlite://")) is None
     [line] = caplog.messages
     assert line.startswith("SAMPLE_KEYS_URL is not set: ")
 
@@ -249,7 +251,7 @@ def test_the_settings_name_the_keys_the_issuer_and_the_audience(key_server: KeyS
     token = key_server.keys[0].token(iss="an issuer", aud="readers")
     wrong: list[dict[str, Any]] = [{"iss": "an issuer"}, {"aud": "readers"}]
     for bad in wrong:
-        verifier = tokens_of_callers(settings)
+        verifier = make_token_verifier(settings)
         assert verifier
         assert asyncio.run(verifier.caller_id(token)) == 1
         with pytest.raises(UnauthorizedError):

@@ -1,7 +1,7 @@
 """The OpenAPI document: the header fields and the problems of each route's answers.
 
 FastAPI knows neither. Both follow from what a route takes, so that routers stay short. A router
-declares by `problems` only what follows from its subject: 401, 403 and 409.
+declares by `problem_responses` only what follows from its subject: 401, 403 and 409.
 """
 
 from collections.abc import Iterable, Iterator
@@ -95,7 +95,7 @@ def precondition(methods: Iterable[str]) -> Document:
     return {"parameters": [{"name": name, "in": "header", **_field(PRECONDITIONS[name])}]}
 
 
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the `responses` of a route or a router that answers with these errors too."""
     return {status: {"description": MEANINGS[status]} for status in statuses}
 

@@ -9,17 +9,17 @@ from fastapi import APIRouter
 
 from chassis.app import make_app
 from chassis.callers import SignedInId
-from chassis.openapi import problems
+from chassis.openapi import problem_responses
 from chassis.routes import Route
 from chassis_testing.fixtures import only
 from chassis_testing.keys import SigningKey
 
 pytestmark = only("sqlite")
 
-router = APIRouter(prefix="/x", tags=["x"], route_class=Route, responses=problems(403))
+router = APIRouter(prefix="/x", tags=["x"], route_class=Route, responses=problem_responses(403))
 
 
-@router.post("/secret", responses=problems(409))
+@router.post("/secret", responses=problem_responses(409))
 async def make_secret(_caller_id: SignedInId) -> str:
     return "x"
 

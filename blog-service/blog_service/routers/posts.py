@@ -10,7 +10,7 @@ from blog_service.models import Post
 from blog_service.schemas import PostCreate, PostId, PostOut, PostPage, PostUpdate
 from chassis.callers import SIGN_IN_IS_OPTIONAL, CallerId, WriterId
 from chassis.idempotency import idempotent
-from chassis.openapi import problems
+from chassis.openapi import problem_responses
 from chassis.pagination import Row, link_next_page
 from chassis.preconditions import ConditionalRequest, entity_tag
 from chassis.routes import Route
@@ -48,7 +48,7 @@ def create_post(post: PostCreate, caller_id: WriterId, db: Db, response: Respons
     return created
 
 
-@router.patch("/{post_id}", response_model=PostOut, responses=problems(403))
+@router.patch("/{post_id}", response_model=PostOut, responses=problem_responses(403))
 def update_post(
     post_id: PostId,
     changes: PostUpdate,
@@ -60,7 +60,9 @@ def update_post(
     return request.show(crud.update_post(db, post_id, changes, caller_id, request.check))
 
 
-@router.delete("/{post_id}", status_code=204, response_class=Response, responses=problems(403))
+@router.delete(
+    "/{post_id}", status_code=204, response_class=Response, responses=problem_responses(403)
+)
 def delete_post(post_id: PostId, caller_id: WriterId, db: Db, request: ConditionalRequest) -> None:
     """Delete one post. Without an author, anyone signed in may do it."""
     crud.delete_post(db, post_id, caller_id, request.check)

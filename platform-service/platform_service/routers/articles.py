@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from chassis.callers import SIGN_IN_IS_OPTIONAL, CallerId, SignedInId
 from chassis.idempotency import idempotent
-from chassis.openapi import problems
+from chassis.openapi import problem_responses
 from chassis.pagination import Row, link_next_page
 from chassis.preconditions import ConditionalRequest, entity_tag
 from chassis.routes import Route
@@ -23,7 +23,7 @@ from platform_service.schemas import (
 )
 
 router = APIRouter(
-    prefix="/articles", tags=["articles"], route_class=Route, responses=problems(401)
+    prefix="/articles", tags=["articles"], route_class=Route, responses=problem_responses(401)
 )
 
 
@@ -73,7 +73,7 @@ def create_article(
     return created
 
 
-@router.patch("/{article_id}", response_model=ArticleOut, responses=problems(403))
+@router.patch("/{article_id}", response_model=ArticleOut, responses=problem_responses(403))
 def update_article(
     article_id: ArticleId,
     changes: ArticleUpdate,
@@ -87,7 +87,9 @@ def update_article(
     return request.show(article, article.owner_email)
 
 
-@router.delete("/{article_id}", status_code=204, response_class=Response, responses=problems(403))
+@router.delete(
+    "/{article_id}", status_code=204, response_class=Response, responses=problem_responses(403)
+)
 def delete_article(
     article_id: ArticleId, caller_id: SignedInId, db: Db, request: ConditionalRequest
 ) -> None:

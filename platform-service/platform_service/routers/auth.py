@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from chassis.addresses import ClientNetwork
 from chassis.callers import CallerId
 from chassis.errors import BadRequestError, UnauthorizedError
-from chassis.openapi import problems
+from chassis.openapi import problem_responses
 from chassis.tokens import TokenVerifier
 from chassis.transactions import in_transaction
 from platform_service import crud, sessions, throttle
@@ -22,10 +22,12 @@ from platform_service.schemas import RevocationRequest, TokenOut, TokenRequest
 from platform_service.sessions import Issued
 
 UNCERTAIN = (504, 507)  # of a POST that stores something and is no creation
-router = APIRouter(prefix="/auth", tags=["auth"], route_class=OAuthRoute, responses=problems(401))
+router = APIRouter(
+    prefix="/auth", tags=["auth"], route_class=OAuthRoute, responses=problem_responses(401)
+)
 
 
-@router.post("/token", responses=problems(429, *UNCERTAIN))
+@router.post("/token", responses=problem_responses(429, *UNCERTAIN))
 async def create_token(
     form: Annotated[TokenRequest, Form()],
     *,
@@ -96,7 +98,7 @@ def _next_token(db: Session, refresh_token: str, caller_id: int | None) -> Issue
     return sessions.refresh(db, refresh_token)
 
 
-@router.post("/revoke", response_class=Response, responses=problems(*UNCERTAIN))
+@router.post("/revoke", response_class=Response, responses=problem_responses(*UNCERTAIN))
 async def revoke_token(
     form: Annotated[RevocationRequest, Form()], caller_id: CallerId, db: Db, request: Request
 ) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from chassis.callers import CallerId
-from chassis.openapi import problems
+from chassis.openapi import problem_responses
 from chassis.routes import Route
 from chassis.transactions import in_transaction
 from platform_service import crud
@@ -13,7 +13,7 @@ from platform_service.database import Db
 from platform_service.keys import KeySet
 from platform_service.schemas import PublicKeys
 
-router = APIRouter(tags=["auth"], route_class=Route, responses=problems(401))
+router = APIRouter(tags=["auth"], route_class=Route, responses=problem_responses(401))
 
 
 @router.get("/.well-known/jwks.json", response_model=PublicKeys)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from chassis.addresses import ClientNetwork
 from chassis.callers import CallerId, SignedInId
 from chassis.idempotency import Attempt, IdempotencyKey, Replay, sent_otherwise
-from chassis.openapi import problems
+from chassis.openapi import problem_responses
 from chassis.pages import Page
 from chassis.pagination import Row, link_next_page
 from chassis.routes import Route
@@ -24,10 +24,12 @@ from platform_service.passwords import hash_password, verify_password
 from platform_service.privacy import hide_email, hide_emails
 from platform_service.schemas import AccountDelete, UserCreate, UserId, UserOut, UserUpdate
 
-router = APIRouter(prefix="/users", tags=["users"], route_class=Route, responses=problems(401))
+router = APIRouter(
+    prefix="/users", tags=["users"], route_class=Route, responses=problem_responses(401)
+)
 
 
-@router.post("/", status_code=201, response_model=UserOut, responses=problems(409, 429))
+@router.post("/", status_code=201, response_model=UserOut, responses=problem_responses(409, 429))
 async def create_user(
     user: UserCreate,
     caller_id: CallerId,
@@ -100,7 +102,7 @@ def get_me(caller_id: SignedInId, db: Db) -> User:
     return crud.get_caller(db, caller_id)
 
 
-@router.patch("/me", response_model=UserOut, responses=problems(403, 409, 429))
+@router.patch("/me", response_model=UserOut, responses=problem_responses(403, 409, 429))
 async def update_me(
     changes: UserUpdate,
     caller_id: SignedInId,
@@ -126,7 +128,9 @@ def _update_user(
     return user
 
 
-@router.delete("/me", status_code=204, response_class=Response, responses=problems(403, 429))
+@router.delete(
+    "/me", status_code=204, response_class=Response, responses=problem_responses(403, 429)
+)
 async def delete_me(
     account: AccountDelete,
     caller_id: SignedInId,

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 from blog_service.models import POST_SEARCH, Post
 from blog_service.schemas import PostCreate, PostPage, PostUpdate
 from chassis.errors import ForbiddenError, NotFoundError
-from chassis.pagination import Row, Selected, count_rows, fetch_page
+from chassis.pagination import Row, Selection, count_rows, fetch_page
 from chassis.preconditions import Check
 from chassis.visibility import Visibility
 
@@ -33,12 +33,12 @@ VISIBLE = Visibility(
 
 def list_posts(db: Session, page: PostPage, caller_id: int | None) -> list[Row]:
     """Return the posts of the page, and one more if there are more."""
-    return fetch_page(db, SHOWN, page, _selected(db, page, caller_id))
+    return fetch_page(db, SHOWN, page, _selection(db, page, caller_id))
 
 
 def count_posts(db: Session, page: PostPage, caller_id: int | None) -> int:
     """Return how many posts the filters select, whatever the page."""
-    return count_rows(db, SHOWN, _selected(db, page, caller_id))
+    return count_rows(db, SHOWN, _selection(db, page, caller_id))
 
 
 def get_post(db: Session, post_id: int, caller_id: int | None) -> Post:
@@ -87,8 +87,8 @@ def _may_change(post: Post, caller_id: int | None) -> bool:
     return post.author_id is None or post.author_id == caller_id
 
 
-def _selected(db: Session, page: PostPage, caller_id: int | None) -> Selected:
+def _selection(db: Session, page: PostPage, caller_id: int | None) -> Selection:
     """Return what a list selects."""
-    return VISIBLE.select(
+    return VISIBLE.selection(
         db, page, published=page.published, owner_id=page.author_id, caller_id=caller_id
     )

@@ -28,12 +28,13 @@ Parts = tuple[ColumnElement[bool], ...]
 Columns = dict[str, ColumnElement[Any]]  # by name
 
 
-class Selected(NamedTuple):
-    """The rows that a list selects.
+class Selection(NamedTuple):
+    """The rows that a list selects: the union of its parts.
 
-    A row is in it if it meets the condition of one of the parts; it may not meet two. They are
-    built once for all requests, with parameters, to which the values belong. `key` has the ids in
-    order, where another table leads.
+    A part is a condition that one index serves in the order of the list. No row meets two parts.
+    Parts are built once for all requests, since queries are cached by the identity of their parts.
+    The values belong to the parameters of the parts. `key` has the ids in order where another
+    table leads.
     """
 
     parts: Parts
@@ -41,21 +42,21 @@ class Selected(NamedTuple):
     key: ColumnElement[int] | None = None
 
 
-EVERYTHING = Selected((true(),), {})
+EVERYTHING = Selection((true(),), {})
 
 
 def fetch_page(
     db: Session,
     shown: Query,
     page: AnyPage,
-    selected: Selected = EVERYTHING,
+    selection: Selection = EVERYTHING,
 ) -> list[Row]:
     """Return the rows of the page in its order, and one row more if there are more.
 
     `shown` selects the columns, those of the order among them. It is built once for all requests.
     The rows are dicts: pydantic validates a dict several times faster than any other mapping.
     """
-    parts, values, key = selected
+    parts, values, key = selection
     if not parts:
         return []
     position = page.position
@@ -74,9 +75,9 @@ def fetch_page(
     return [dict(zip(names, row, strict=True)) for row in result.all()]
 
 
-def count_rows(db: Session, shown: Query, selected: Selected = EVERYTHING) -> int:
+def count_rows(db: Session, shown: Query, selection: Selection = EVERYTHING) -> int:
     """Return how many rows the list has, whatever the page."""
-    parts, values, _key = selected
+    parts, values, _key = selection
     return int(db.scalars(_count_query(shown, parts), values).one()) if parts else 0
 
 

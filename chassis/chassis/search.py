@@ -29,7 +29,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 
 from chassis.database import Database
 from chassis.pages import LAST_PUBLISHED_FIRST, TextPage
-from chassis.pagination import Parts, Selected, narrowed
+from chassis.pagination import Parts, Selection, narrowed
 from chassis.search_schema import NAME
 from chassis.search_upkeep import create_search, fill_search
 from chassis.words import words_of
@@ -77,24 +77,24 @@ class Search:
         values: Mapping[str, object],
         *,
         is_narrow: bool,
-    ) -> Selected:
+    ) -> Selection:
         """Return the parts of a list with the condition that a row has all words of the query.
 
         `is_narrow` says that the parts are a small share of the rows, as those of one owner are.
         """
         if page.q is None or not parts:
-            return Selected(parts, values)
+            return Selection(parts, values)
         if db.get_bind().dialect.name == "postgresql":
             values = {**values, "searched_words": page.q}
-            return Selected(narrowed(parts, self._on_postgresql), values)
+            return Selection(narrowed(parts, self._on_postgresql), values)
         words = words_of(page.q)
         values = {**values, "searched_words": " ".join(f'"{word}"' for word in words)}
         if not words:
-            return Selected((), values)
+            return Selection((), values)
         if page.sort != LAST_PUBLISHED_FIRST and not is_narrow:
-            return Selected(narrowed((_any(parts),), self._in_order), values, self._rowid)
+            return Selection(narrowed((_any(parts),), self._in_order), values, self._rowid)
         has_few = db.scalars(self._probe, values).one() <= FEW
-        return Selected(narrowed(parts, self._few if has_few else self._many), values)
+        return Selection(narrowed(parts, self._few if has_few else self._many), values)
 
     def fill(self, database: Database) -> None:
         """Keep the words of the rows that an earlier release wrote, while it may be serving."""

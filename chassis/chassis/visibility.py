@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Index, bindparam
 from sqlalchemy.orm import Session
 
 from chassis.pages import LAST_PUBLISHED_FIRST, TextPage
-from chassis.pagination import Parts, Selected
+from chassis.pagination import Parts, Selection
 from chassis.search import Search
 
 OWNER, CALLER = "owner_id", "caller_id"  # the parameters of the conditions
@@ -53,7 +53,7 @@ class Visibility:
         self._own = draft & (owner == bindparam(CALLER))
         self._nobodys = draft & owner.is_(None) if shares_drafts_of_nobody else None
 
-    def select(
+    def selection(
         self,
         db: Session,
         page: TextPage,
@@ -61,8 +61,11 @@ class Visibility:
         published: bool | None,
         owner_id: int | None,
         caller_id: int | None,
-    ) -> Selected:
-        """Return what a list selects: what filters and words find and the caller may see."""
+    ) -> Selection:
+        """Return what a list selects: what filters and words find and the caller may see.
+
+        A search on SQLite may take a query first, which counts what it finds.
+        """
         parts = self._parts(page.sort, published, owner_id, caller_id)
         is_narrow = owner_id is not None or published is False
         values = {OWNER: owner_id, CALLER: caller_id}

@@ -138,12 +138,12 @@ def list_notes(
     request: Request,
     response: Response,
 ) -> list[Row]:
-    selected = VISIBLE.select(
+    selection = VISIBLE.selection(
         db, page, published=page.published, owner_id=page.owner_id, caller_id=caller_id
     )
     if page.count:
-        response.headers["X-Total-Count"] = str(count_rows(db, SHOWN, selected))
-    return link_next_page(request, response, page, fetch_page(db, SHOWN, page, selected))
+        response.headers["X-Total-Count"] = str(count_rows(db, SHOWN, selection))
+    return link_next_page(request, response, page, fetch_page(db, SHOWN, page, selection))
 
 
 @router.get("/{note_id}", response_model=NoteOut)

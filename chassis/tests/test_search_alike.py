@@ -78,8 +78,8 @@ def random_text(chance: random.Random, length: int) -> str:
 def found(database: Database, query: str) -> list[int]:
     with database.read_session() as db:
         page = TextPage(q=query, limit=100)
-        selected = sample.NOTE_SEARCH.find(db, page, EVERYTHING.parts, {}, is_narrow=False)
-        return [row["id"] for row in fetch_page(db, sample.SHOWN, page, selected)]
+        selection = sample.NOTE_SEARCH.find(db, page, EVERYTHING.parts, {}, is_narrow=False)
+        return [row["id"] for row in fetch_page(db, sample.SHOWN, page, selection)]
 
 
 def test_both_engines_say_of_a_case_what_the_table_says(

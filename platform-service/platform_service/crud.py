@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, joinedload
 from chassis import first_answers
 from chassis.errors import ForbiddenError, NotFoundError, UnauthorizedError
 from chassis.pages import Page
-from chassis.pagination import Row, Selected, count_rows, fetch_page
+from chassis.pagination import Row, Selection, count_rows, fetch_page
 from chassis.preconditions import Check
 from chassis.visibility import Visibility
 from platform_service.emails import email_key
@@ -188,12 +188,12 @@ def _lock_caller(db: Session, caller: User) -> User:
 
 def list_articles(db: Session, page: ArticlePage, caller: User | None) -> list[Row]:
     """Return the articles of the page, and one more if there are more."""
-    return fetch_page(db, SHOWN, page, _selected(db, page, caller))
+    return fetch_page(db, SHOWN, page, _selection(db, page, caller))
 
 
 def count_articles(db: Session, page: ArticlePage, caller: User | None) -> int:
     """Return how many articles the filters select, whatever the page."""
-    return count_rows(db, SHOWN, _selected(db, page, caller))
+    return count_rows(db, SHOWN, _selection(db, page, caller))
 
 
 def get_article(db: Session, article_id: int, caller: User | None) -> Article:
@@ -243,9 +243,9 @@ def _get_own_article(db: Session, article_id: int, caller: User, check: Check) -
     return article
 
 
-def _selected(db: Session, page: ArticlePage, caller: User | None) -> Selected:
+def _selection(db: Session, page: ArticlePage, caller: User | None) -> Selection:
     """Return what a list selects."""
     caller_id = caller.id if caller else None
-    return VISIBLE.select(
+    return VISIBLE.selection(
         db, page, published=page.is_published, owner_id=page.owner_id, caller_id=caller_id
     )

@@ -1,9 +1,8 @@
 """The query parameters of lists: filters apart, these are the same for every list."""
 
+import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
-from struct import Struct
-from struct import error as StructError  # noqa: N812 - an exception, whatever its name
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, JsonValue, model_validator
@@ -14,11 +13,11 @@ from chassis.schemas import Input, NoNul, Number, OptionalParameter, RowId
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 LAST_PUBLISHED_FIRST = "-published_at"
-POSITION = Struct(">qq")  # microseconds since EPOCH, and an id
+POSITION = struct.Struct(">qq")  # microseconds since EPOCH, and an id
 
 
 def encode_cursor(moment: datetime, row_id: int) -> str:
-    """Return the cursor of the page that begins behind a row."""
+    """Return the cursor of the page that follows a row."""
     position = POSITION.pack((moment - EPOCH) // MICROSECOND, row_id)
     return urlsafe_b64encode(position).rstrip(b"=").decode()
 
@@ -28,7 +27,7 @@ def decode_cursor(cursor: str) -> tuple[datetime, int]:
     try:
         microseconds, row_id = POSITION.unpack(urlsafe_b64decode(f"{cursor}=="))
         moment = EPOCH + microseconds * MICROSECOND
-    except (StructError, OverflowError):
+    except (struct.error, OverflowError):
         raise ValueError from None
     # base64 skips what it does not know. A cursor has one form.
     if row_id < 1 or encode_cursor(moment, row_id) != cursor:
@@ -71,8 +70,8 @@ class AnyPage(Input):
         """Where the page begins, if not at the first row: the values of the row before it."""
         return {} if self.after is None else {"id": self.after}
 
-    def behind(self, row: dict[str, Any]) -> dict[str, str]:
-        """Return the parameter of the page that begins behind the row."""
+    def next_parameter(self, row: dict[str, Any]) -> dict[str, str]:
+        """Return the parameter of the page that follows a row."""
         return {"after": str(row["id"])}
 
 
@@ -117,8 +116,8 @@ class TextPage(AnyPage):
             return super().position
         return dict(zip(("published_at", "id"), decode_cursor(self.cursor), strict=True))
 
-    def behind(self, row: dict[str, Any]) -> dict[str, str]:
-        """Return the parameter of the page that begins behind the row."""
+    def next_parameter(self, row: dict[str, Any]) -> dict[str, str]:
+        """Return the parameter of the page that follows a row."""
         if self.sort != LAST_PUBLISHED_FIRST:
-            return super().behind(row)
+            return super().next_parameter(row)
         return {"cursor": encode_cursor(row["published_at"], row["id"])}

@@ -60,12 +60,12 @@ def fetch_page(
     if not parts:
         return []
     position = page.position
-    query = _page_query(shown, page.sort, parts, key, behind=bool(position), skips=page.skip > 0)
+    query = _page_query(shown, page.sort, parts, key, continues=bool(position), skips=page.skip > 0)
     result = db.execute(
         query,
         {
             **values,
-            **{f"behind_{name}": value for name, value in position.items()},
+            **{f"last_{name}": value for name, value in position.items()},
             "rows": page.limit + 1,
             "part_rows": page.skip + page.limit + 1,
             "skip": page.skip,
@@ -95,7 +95,7 @@ def _page_query(
     parts: Parts,
     key: ColumnElement[int] | None,
     *,
-    behind: bool,
+    continues: bool,
     skips: bool,
 ) -> Query:
     """Return the query of a page. It reads little more of each part than the page has.
@@ -106,8 +106,8 @@ def _page_query(
     columns = _columns_of_order(shown, sort)
     if key is not None:
         columns["id"] = key
-    if behind:
-        parts = tuple(part & _is_behind(columns, sort) for part in parts)
+    if continues:
+        parts = tuple(part & _comes_after(columns, sort) for part in parts)
     if len(parts) == 1:
         query = shown.where(*parts).limit(bindparam("rows"))
         return _in_order(query.offset(bindparam("skip")) if skips else query, columns, sort)
@@ -137,10 +137,10 @@ def _in_order(query: Query, columns: Columns, sort: str) -> Query:
     return query.order_by(*(it.desc() if is_descending else it for it in columns.values()))
 
 
-def _is_behind(columns: Columns, sort: str) -> ColumnElement[bool]:
+def _comes_after(columns: Columns, sort: str) -> ColumnElement[bool]:
     """Return the condition of what follows a row in the order."""
     row = tuple_(*columns.values())
-    last = tuple_(*(bindparam(f"behind_{name}", type_=it.type) for name, it in columns.items()))
+    last = tuple_(*(bindparam(f"last_{name}", type_=it.type) for name, it in columns.items()))
     return row < last if sort.startswith("-") else row > last
 
 
@@ -150,7 +150,7 @@ def link_next_page(
     """Return the rows of the page. If more were found, set Link to what follows (RFC 8288)."""
     shown = found[: _length(found, page.limit)]
     if len(shown) < len(found):
-        kept = {**request.query_params, **page.behind(shown[-1])}
+        kept = {**request.query_params, **page.next_parameter(shown[-1])}
         kept.pop("skip", None)
         response.headers["Link"] = f'<{request.url.path}?{urlencode(kept)}>; rel="next"'
     return shown

@@ -16,7 +16,7 @@ from chassis.database import Database, reason_of
 from chassis.logs import configure_logging
 from chassis.models import UtcDateTime
 from chassis.postgresql import limit_role, version_of
-from chassis.search_schema import NAME
+from chassis.search_schema import SEARCH_WORDS
 from chassis.settings import S, load_settings
 
 logger = logging.getLogger(__name__)
@@ -195,7 +195,8 @@ def _run(connection: Connection, metadata: MetaData) -> None:
 
 
 def _is_of_models(name: str | None, *_rest: object) -> bool:
-    return NAME not in (name or "")  # the models name only what `chassis.search` makes it from
+    # The models name only what `chassis.search` makes it from.
+    return SEARCH_WORDS not in (name or "")
 
 
 def _render(kind: str, item: object, _context: object) -> str | Literal[False]:

@@ -30,7 +30,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from chassis.database import Database
 from chassis.pages import LAST_PUBLISHED_FIRST, TextPage
 from chassis.pagination import Parts, Selection, narrowed
-from chassis.search_schema import NAME
+from chassis.search_schema import SEARCH_WORDS
 from chassis.search_upkeep import create_search, fill_search
 from chassis.words import words_of
 
@@ -45,18 +45,18 @@ class Search:
         self._columns = columns
         event.listen(table, "after_create", self._create)
         words = bindparam("searched_words", type_=Text)
-        query = getattr(func, f"{table.name}_{NAME}_query")(words)
-        kept: ColumnElement[Any] = literal_column(f"{table.name}.{NAME}")
+        query = getattr(func, f"{table.name}_{SEARCH_WORDS}_query")(words)
+        kept: ColumnElement[Any] = literal_column(f"{table.name}.{SEARCH_WORDS}")
         holds: ColumnElement[bool] = kept.bool_op("@@")(query)
         # PostgreSQL knows how frequent the thousand most frequent words are, and takes others for
         # hardly rarer. Said three times, a word must be in a sixth of the rows before the planner
         # reads the table in an order instead of the index of words: else that may take seconds.
         self._on_postgresql: ColumnElement[bool] = holds & holds & holds
         fts = Table(
-            f"{table.name}_{NAME}",
+            f"{table.name}_{SEARCH_WORDS}",
             MetaData(),
             Column("rowid", Integer),
-            Column(f"{table.name}_{NAME}", Text),  # MATCH asks the table by its name
+            Column(f"{table.name}_{SEARCH_WORDS}", Text),  # MATCH asks the table by its name
         )
         self._rowid = fts.c.rowid
         matches = fts.c[fts.name].bool_op("MATCH")(words)

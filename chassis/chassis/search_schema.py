@@ -2,7 +2,7 @@
 """The SQL by which a database keeps the words of a table's texts, plain and for each engine.
 
 All of it is the table's own, so that a migration can change the rule for one table. The names have
-`search_words` in them.
+SEARCH_WORDS in them.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from chassis.words import (
     symbols,
 )
 
-NAME = "search_words"
+SEARCH_WORDS = "search_words"
 FOLDS_AT_ONCE = 20  # the parser of SQLite before 3.46 has a small stack
 _SEPARATORS = "".join(characters(SYMBOLS))
 TOKENIZER = f"unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc' separators '{_SEPARATORS}'"
@@ -50,7 +50,7 @@ def for_postgresql(table: str, columns: Sequence[str], version: int) -> Statemen
     A trigger sets the column. A generated column would rewrite the table, for minutes, under a
     lock that lets nobody read.
     """
-    keep, find = f"{table}_{NAME}", f"{table}_{NAME}_query"
+    keep, find = f"{table}_{SEARCH_WORDS}", f"{table}_{SEARCH_WORDS}_query"
     texts = ", ".join(columns)
     new_texts = ", ".join(f"NEW.{column}" for column in columns)
     if version >= WITH_CASEFOLD:
@@ -83,28 +83,33 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN array_to_string(tsvector_to_array({keep}(texts)), ' & ')::tsquery""",
         f"""CREATE FUNCTION {keep}() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  NEW.{NAME} := {keep}(concat_ws(' ', {new_texts}));
+  NEW.{SEARCH_WORDS} := {keep}(concat_ws(' ', {new_texts}));
   RETURN NEW;
 END $$""",
-        f"ALTER TABLE {table} ADD COLUMN {NAME} tsvector",
+        f"ALTER TABLE {table} ADD COLUMN {SEARCH_WORDS} tsvector",
         f"""CREATE TRIGGER {keep} BEFORE INSERT OR UPDATE OF {texts} ON {table}
 FOR EACH ROW EXECUTE FUNCTION {keep}()""",
     ]
-    index = f"ix_{table}_{NAME} ON {table} USING gin ({NAME}) WITH (gin_pending_list_limit = 512)"
+    index = (
+        f"ix_{table}_{SEARCH_WORDS} ON {table} "
+        f"USING gin ({SEARCH_WORDS}) WITH (gin_pending_list_limit = 512)"
+    )
     drop = [
         f"DROP TRIGGER {keep} ON {table}",
-        f"ALTER TABLE {table} DROP COLUMN {NAME}",  # and its index
+        f"ALTER TABLE {table} DROP COLUMN {SEARCH_WORDS}",  # and its index
         f"DROP FUNCTION {keep}()",
         f"DROP FUNCTION {find}(text)",
         f"DROP FUNCTION {keep}(text)",
     ]
-    fill = f"UPDATE {table} SET {NAME} = {keep}(concat_ws(' ', {texts})) WHERE id IN :ids"
-    return Statements(create, index, drop, f"{NAME} IS NULL", "FOR UPDATE SKIP LOCKED", fill)
+    fill = f"UPDATE {table} SET {SEARCH_WORDS} = {keep}(concat_ws(' ', {texts})) WHERE id IN :ids"
+    return Statements(
+        create, index, drop, f"{SEARCH_WORDS} IS NULL", "FOR UPDATE SKIP LOCKED", fill
+    )
 
 
 def for_sqlite(table: str, columns: Sequence[str]) -> Statements:
     """Return the statements for SQLite: a table of FTS5 over a view of the folded texts."""
-    fts, view = f"{table}_{NAME}", f"{table}_search_texts"
+    fts, view = f"{table}_{SEARCH_WORDS}", f"{table}_search_texts"
     add = f"INSERT INTO {fts} (rowid, texts) SELECT id, texts FROM {view} WHERE id ="
     remove = f"INSERT INTO {fts} ({fts}, rowid, texts) SELECT 'delete', id, texts FROM {view}"
     is_kept = f"EXISTS (SELECT 1 FROM {fts}_docsize AS kept WHERE kept.id ="

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, bindparam, text
 
 from chassis.database import Database
 from chassis.postgresql import version_of
-from chassis.search_schema import NAME, Statements, for_postgresql, for_sqlite
+from chassis.search_schema import SEARCH_WORDS, Statements, for_postgresql, for_sqlite
 
 BATCH_SECONDS = 0.1  # of a transaction that fills, so that no request waits for long
 MOST_ROWS = 1000  # of such a transaction
@@ -47,7 +47,7 @@ def fill_search(database: Database, table: str, *columns: str) -> None:
 
 def _make_index(database: Database, table: str, columns: tuple[str, ...]) -> None:
     """Make the index if it is missing or unfinished, while others read and write the table."""
-    name = f"ix_{table}_{NAME}"
+    name = f"ix_{table}_{SEARCH_WORDS}"
     unlocked = database.engine.execution_options(isolation_level="AUTOCOMMIT")
     with unlocked.connect() as connection:
         connection.execute(text("SET statement_timeout = 0"))

@@ -6,7 +6,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column, validates
 from sqlalchemy.types import TypeDecorator
 
@@ -67,15 +66,10 @@ class Versioned:
         """Return how the ORM counts, and that times come back with the statement that sets them."""
         return {"version_id_col": cls.version, "eager_defaults": True}
 
-    @hybrid_property
+    @property
     def updated_at(self) -> datetime:
-        """When it was changed last. What was never changed was written then."""
+        """The time of the last change, or of the creation if there was none."""
         return self.changed_at or self.created_at
-
-    @updated_at.inplace.expression
-    @classmethod
-    def _updated_at(cls) -> sa.ColumnElement[datetime]:
-        return sa.func.coalesce(cls.changed_at, cls.created_at)
 
 
 class Publishable:

@@ -19,10 +19,10 @@ NAMING_CONVENTION = {
 }
 
 
-class _Text(sqlite.DATETIME):
+class _SqliteDateTime(sqlite.DATETIME):
     """A moment with a fraction only if there is one, as in rows that earlier releases wrote.
 
-    So a moment has one text, and texts are in the order of moments.
+    Each moment then has exactly one text, and texts sort as moments do.
     """
 
     def bind_processor(self, dialect: sa.Dialect) -> Callable[[Any], str | None]:
@@ -34,7 +34,7 @@ class _Text(sqlite.DATETIME):
 class UtcDateTime(TypeDecorator[datetime]):
     """A moment in UTC. SQLite stores no time zone, so that one is added to what it returns."""
 
-    impl = sa.DateTime(timezone=True).with_variant(_Text(), "sqlite")  # type: ignore[no-untyped-call]
+    impl = sa.DateTime(timezone=True).with_variant(_SqliteDateTime(), "sqlite")  # type: ignore[no-untyped-call]
     cache_ok = True
 
     def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
@@ -54,7 +54,7 @@ class Versioned:
     """
 
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=sa.func.now())
-    # So marked, its value comes back with an INSERT too.
+    # FetchedValue: the ORM reads it back after an INSERT, too.
     changed_at: Mapped[datetime | None] = mapped_column(
         UtcDateTime, server_default=sa.FetchedValue(), onupdate=sa.func.now()
     )
@@ -63,7 +63,7 @@ class Versioned:
     @declared_attr.directive
     @classmethod
     def __mapper_args__(cls) -> dict[str, Any]:  # SQLAlchemy's name
-        """Return how the ORM counts, and that times come back with the statement that sets them."""
+        """Return the mapper's options: it counts versions, and each write returns its times."""
         return {"version_id_col": cls.version, "eager_defaults": True}
 
     @property
@@ -78,7 +78,7 @@ class Publishable:
     The model itself has a column `published` or `is_published`.
     """
 
-    # So marked, what the expression below sets comes back with an INSERT too.
+    # FetchedValue: the ORM reads back what `now()` below set.
     published_at: Mapped[datetime | None] = mapped_column(
         UtcDateTime, server_default=sa.FetchedValue()
     )

@@ -16,6 +16,7 @@ from typing import Any, TextIO
 from pydantic_core import to_json
 
 logger = logging.getLogger(__name__)
+logger.setLevel(logging.INFO)  # where nothing configures logging, as under uvicorn's own command
 
 FLUSH_SECONDS = 0.05  # how long the line of a request may wait for others
 COMPLAINT_INTERVAL = 60.0  # seconds between two lines about a fault that lasts
@@ -112,14 +113,14 @@ class AccessLog:
         self._lines: list[str] = []
 
     def write(self, **fields: Any) -> None:
-        """Write the line of a request within FLUSH_SECONDS; a health check's at level debug."""
+        """Write the line of a request within FLUSH_SECONDS, if its level is logged."""
         is_health = fields.get("path") in HEALTH
-        if is_health and not logger.isEnabledFor(logging.DEBUG):
+        level, name = (logging.DEBUG, "debug") if is_health else (logging.INFO, "info")
+        if not logger.isEnabledFor(level):
             return
         if not self._lines:
             asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
-        level = "debug" if is_health else "info"
-        line = _line(self._part, datetime.now(UTC), level, "request", fields)
+        line = _line(self._part, datetime.now(UTC), name, "request", fields)
         self._lines.append(f"{line}\n")
 
     def flush(self) -> None:
@@ -132,9 +133,10 @@ class AccessLog:
             _complain(self._part, error)
 
 
-def configure_logging(part: str, level: str = "info") -> None:
+def configure_logging(part: str, level: str) -> None:
     """Send every logger's lines, those of uvicorn and Alembic included, through the formatter."""
     logging.basicConfig(level=level.upper(), handlers=[Handler(part)], force=True)
+    logger.setLevel(level.upper())
     logging.getLogger("httpx").setLevel(logging.WARNING)  # one line per request otherwise
 
 

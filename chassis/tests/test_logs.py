@@ -17,6 +17,7 @@ from conftest import SAMPLE
 
 from chassis import logs
 from chassis.logs import FLUSH_SECONDS, AccessLog, JsonFormatter, configure_logging
+from chassis_testing.ports import free_port
 from chassis_testing.problem import CANARY
 from chassis_testing.running import await_answer, finish
 from chassis_testing.waiting import until
@@ -28,12 +29,13 @@ TIME = r"\d{4}-\d\d-\d\dT[\d:]{8}(\.\d{6})?Z"
 
 @pytest.fixture
 def root_logger() -> Iterator[logging.Logger]:
-    """The root logger, which is as before when the test ends."""
+    """The root logger. It and the level of requests are as before when the test ends."""
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, level_of_requests = root.handlers[:], root.level, logs.logger.level
     yield root
     root.handlers[:] = handlers
     root.setLevel(level)
+    logs.logger.setLevel(level_of_requests)
 
 
 def formatted(event: str, *values: object, error: BaseException | None = None) -> dict[str, Any]:
@@ -126,20 +128,24 @@ def test_a_process_writes_one_object_a_line_without_any_value_sent(tmp_path: Pat
     assert err == ""
 
 
-def test_a_health_check_is_logged_at_level_debug(
-    root_logger: logging.Logger, capsys: pytest.CaptureFixture[str]
+@pytest.mark.usefixtures("root_logger")
+@pytest.mark.parametrize(
+    ("level", "written"),
+    [("debug", ["debug", "debug", "info"]), ("info", ["info"]), ("warning", []), ("error", [])],
+)
+def test_a_request_is_logged_at_level_info_and_a_health_check_at_level_debug(
+    capsys: pytest.CaptureFixture[str], level: str, written: list[str]
 ) -> None:
-    async def lines() -> list[str]:
+    async def write() -> None:
         log = AccessLog("sample")
         for path in ("/livez", "/readyz", "/notes/"):
             log.write(path=path)
         log.flush()
-        return [json.loads(line)["level"] for line in capsys.readouterr().out.splitlines()]
 
-    root_logger.setLevel(logging.INFO)
-    assert asyncio.run(lines()) == ["info"]
-    root_logger.setLevel(logging.DEBUG)
-    assert asyncio.run(lines()) == ["debug", "debug", "info"]
+    configure_logging("sample", level)
+    asyncio.run(write())
+    lines = map(json.loads, capsys.readouterr().out.splitlines())
+    assert [line["level"] for line in lines if line["event"] == "request"] == written
 
 
 def test_a_process_takes_its_level_from_its_variable(tmp_path: Path) -> None:
@@ -163,6 +169,18 @@ def test_a_start_prints_no_url_that_nobody_should_open(tmp_path: Path) -> None:
     assert "://" not in printed + finish(running)[1]
 
 
+def test_a_process_at_level_warning_writes_no_line_of_a_request(tmp_path: Path) -> None:
+    port = free_port()
+    settings = {"SAMPLE_DATABASE_URL": "sqlite:///sample.db", "SAMPLE_LOG_LEVEL": "warning"}
+    running = SAMPLE.start(tmp_path, "sample", SAMPLE_PORT=str(port), **settings)
+    until(lambda: is_up(port), "the start")
+    await_answer(f"127.0.0.1:{port}")
+    assert httpx.get(f"http://127.0.0.1:{port}/notes/", trust_env=False).status_code == 200
+    running.terminate()
+    _, out, _ = finish(running)
+    assert [json.loads(line)["level"] for line in out.splitlines()] == ["warning"]
+
+
 ON_A_FULL_DISK = """
 import os, runpy
 os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
@@ -171,8 +189,7 @@ runpy.run_module("sample", run_name="__main__")
 
 
 def test_a_full_disk_stops_nothing_and_is_complained_of_once(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     settings = {"SAMPLE_DATABASE_URL": "sqlite:///sample.db", "SAMPLE_DRAIN_SECONDS": "0"}
     (tmp_path / "on_a_full_disk.py").write_text(ON_A_FULL_DISK)
     running = SAMPLE.start(tmp_path, "on_a_full_disk", SAMPLE_PORT=str(port), **settings)

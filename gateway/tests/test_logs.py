@@ -49,6 +49,16 @@ def test_every_line_is_json_without_secrets(start: StartProcess, upstream: RawUp
         assert {"level", "service", "event", "request_id"} <= line.keys()
 
 
+def test_a_gateway_at_level_warning_writes_no_line_of_a_request(start: StartProcess) -> None:
+    it = start(GATEWAY_LOG_LEVEL="warning", GATEWAY_DRAIN_SECONDS="0")
+    it.wait_until_up()
+    with it.connect() as sock:
+        sock.sendall(b"GET /docs HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        assert parse(read_all(sock)).status == 200
+    it.process.send_signal(signal.SIGTERM)
+    assert '"request"' not in it.end()[1]
+
+
 def test_the_lines_about_a_broken_answer_have_the_requests_id(
     start: StartProcess, upstream: RawUpstream
 ) -> None:

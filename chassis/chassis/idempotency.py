@@ -24,7 +24,6 @@ T = TypeVar("T")
 FIELD = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
 NOBODY = 0  # stands for the caller of a request without a token
-OK = 200
 
 QUOTED = rf'"(?:[ !#-\[\]-~]|\\["\\]){{1,{KEY_LENGTH}}}"'  # a string of RFC 9651, section 3.3.3
 BARE = rf"[!#-~](?:[ !#-~]{{0,{KEY_LENGTH - 2}}}[!#-~])?"
@@ -65,7 +64,7 @@ class Replay(Response):
     def __init__(self, first: FirstAnswer) -> None:
         fields = {"Location": first.location, "ETag": first.etag, REPLAYED: "true"}
         headers = {name: value for name, value in fields.items() if value is not None}
-        super().__init__(first.body, first.status or OK, headers, "application/json")
+        super().__init__(first.body, first.status or 200, headers, "application/json")
         self.secret = first.secret
 
 
@@ -133,7 +132,7 @@ def _rendered(route: APIRoute, created: object, response: Response) -> Response:
     """Return the answer that FastAPI would make of what was created."""
     adapter = _adapter(route.response_model)
     body = adapter.dump_json(adapter.validate_python(created, from_attributes=True))
-    status = response.status_code or route.status_code or OK
+    status = response.status_code or route.status_code or 200
     return Response(body, status, response.headers, "application/json")
 
 
@@ -155,10 +154,9 @@ def _invalid(message: str) -> RequestValidationError:
 def idempotent(create: Callable[..., Any]) -> Callable[..., Any]:
     """Return the endpoint of a route that takes an Idempotency-Key.
 
-    It is made of a `def` with `db` and `response`, which is called once for each key.
+    It is made of a `def` with `db` and `response`, and without `request`, which is called once for
+    each key.
     """
-    own = signature(create)
-    takes_request = "request" in own.parameters
 
     @wraps(create)
     def endpoint(
@@ -168,20 +166,17 @@ def idempotent(create: Callable[..., Any]) -> Callable[..., Any]:
         idempotency_key: str | None,
         **inputs: Any,
     ) -> Any:
-        if takes_request:
-            inputs["request"] = request
         bodies = (value for value in inputs.values() if isinstance(value, BaseModel))
-        attempt = Attempt(request, idempotency_key)
         bound = partial(create, response=response, **inputs)
-        return attempt.answer(db, response, bound, *bodies)
+        return Attempt(request, idempotency_key).answer(db, response, bound, *bodies)
 
-    added = [] if takes_request else [_parameter("request", Request)]
-    added.append(_parameter("idempotency_key", IdempotencyKey, default=None))
+    own = signature(create)
+    kind = Parameter.KEYWORD_ONLY
+    added = [
+        Parameter("request", kind, annotation=Request),
+        Parameter("idempotency_key", kind, annotation=IdempotencyKey, default=None),
+    ]
     endpoint.__signature__ = own.replace(  # type: ignore[attr-defined] # FastAPI reads it
         parameters=[*own.parameters.values(), *added]
     )
     return endpoint
-
-
-def _parameter(name: str, annotation: Any, default: Any = Parameter.empty) -> Parameter:
-    return Parameter(name, Parameter.KEYWORD_ONLY, annotation=annotation, default=default)

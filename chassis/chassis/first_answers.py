@@ -56,7 +56,6 @@ class Key(TypedDict):
     key: str
 
 
-PRIMARY_KEY = sa.inspect(FirstAnswer).primary_key
 NEW = insert(FirstAnswer).values(
     {
         column: sa.bindparam(column)
@@ -65,11 +64,10 @@ NEW = insert(FirstAnswer).values(
 )
 # An expired key is as good as a new one.
 CLAIM = NEW.on_conflict_do_update(
-    index_elements=PRIMARY_KEY,
+    index_elements=sa.inspect(FirstAnswer).primary_key,
     set_={name: NEW.excluded[name] for name in ("fingerprint", "expires_at")},
     where=FirstAnswer.expires_at <= sa.bindparam("now"),
 ).returning(FirstAnswer.key)
-FIND = sa.select(FirstAnswer).where(*(it == sa.bindparam(it.key) for it in PRIMARY_KEY))
 
 
 def claim(db: Session, key: Key, fingerprint: str) -> FirstAnswer | None:
@@ -79,7 +77,7 @@ def claim(db: Session, key: Key, fingerprint: str) -> FirstAnswer | None:
     """
     now = datetime.now(UTC)
     values = {**key, "fingerprint": fingerprint, "now": now, "expires_at": now + KEPT}
-    return None if db.scalar(CLAIM, values) else db.scalars(FIND, key).one()
+    return None if db.scalar(CLAIM, values) else db.get_one(FirstAnswer, key)
 
 
 def keep(db: Session, key: Key, **answer: int | str | None) -> None:

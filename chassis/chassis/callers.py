@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
 from fastapi.security import OAuth2PasswordBearer
+from fastapi.security.utils import get_authorization_scheme_param
 from sqlalchemy.orm import Session
 
-from chassis.errors import NEEDS_TOKEN, UnauthorizedError
+from chassis.errors import UnauthorizedError
 from chassis.problems import invalid_request
 from chassis.routes import before_body
 from chassis.tokens import TokenVerifier
@@ -21,6 +22,7 @@ LookUp = Callable[[Session, int], object]
 
 TOKEN_URL = "/auth/token"
 SCHEME = "OAuth2PasswordBearer"  # its name in the OpenAPI document
+NEEDS_TOKEN = "This needs a token; POST /auth/token gives one."
 
 # `openapi_extra` of a route that shows more to a caller who is signed in.
 SIGN_IN_IS_OPTIONAL: dict[str, Any] = {"security": [{}, {SCHEME: []}]}
@@ -35,39 +37,31 @@ async def _get_caller_id(request: Request) -> int | None:
         return None
     if len(sent) > 1:
         raise UnauthorizedError("There may be one Authorization field.")
-    scheme, _, token = sent[0].decode("latin-1").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
+    scheme, token = get_authorization_scheme_param(sent[0].decode("latin-1"))
+    if scheme.lower() != "bearer" or not token:
         raise UnauthorizedError(NEEDS_TOKEN)
-    return await verifier.caller_id(token.strip())
+    return await verifier.caller_id(token)
 
 
 class _SignIn(OAuth2PasswordBearer):
     """A dependency that insists on a caller, and says so in the OpenAPI document."""
 
-    async def __call__(self, request: Request) -> int:  # type: ignore[override] # no token
-        """Return the id of the caller. There must be a token."""
+    def __init__(self, *, unless_open: bool) -> None:
+        super().__init__(tokenUrl=TOKEN_URL, refreshUrl=TOKEN_URL, scheme_name=SCHEME)
+        self._unless_open = unless_open
+
+    async def __call__(self, request: Request) -> int | None:  # type: ignore[override] # no token
+        """Return the id of the caller, or None in a service that knows none and is open."""
         caller_id = await _get_caller_id(request)
-        if caller_id is None:
+        is_open = self._unless_open and request.app.state.token_verifier is None
+        if caller_id is None and not is_open:
             raise UnauthorizedError(NEEDS_TOKEN)
         return caller_id
 
 
-class _SignInUnlessOpen(_SignIn):
-    """The same in a service that may know no callers."""
-
-    async def __call__(self, request: Request) -> int | None:  # type: ignore[override] # no token
-        """Return the id of the caller, or None in a service that knows none."""
-        return await super().__call__(request) if request.app.state.token_verifier else None
-
-
-_sign_in = _SignIn(tokenUrl=TOKEN_URL, refreshUrl=TOKEN_URL, scheme_name=SCHEME)
-_sign_in_unless_open = _SignInUnlessOpen(
-    tokenUrl=TOKEN_URL, refreshUrl=TOKEN_URL, scheme_name=SCHEME
-)
-
 CallerId = Annotated[int | None, Depends(_get_caller_id)]
-SignedInId = Annotated[int, Depends(before_body(_sign_in))]
-WriterId = Annotated[int | None, Depends(before_body(_sign_in_unless_open))]
+SignedInId = Annotated[int, Depends(before_body(_SignIn(unless_open=False)))]
+WriterId = Annotated[int | None, Depends(before_body(_SignIn(unless_open=True)))]
 
 
 def known_caller_id(request: Request) -> int | None:
@@ -77,7 +71,7 @@ def known_caller_id(request: Request) -> int | None:
 
 
 async def refuse_caller_first(request: Request, error: Exception) -> Response:
-    """Look the caller up although the request is invalid: 401 comes before 400, 415 and 422."""
+    """Answer an invalid request, but look the caller up first: 401 comes before 400, 415, 422."""
     caller_id = await _get_caller_id(request)
     if caller_id is not None:
         session = request.app.state.database.read_session()

@@ -1,7 +1,5 @@
 """The errors of every domain. `problems.py` turns each of them into an HTTP status."""
 
-NEEDS_TOKEN = "This needs a token; POST /auth/token gives one."
-
 
 class DomainError(Exception):
     """An error whose text may be shown to clients: one sentence."""

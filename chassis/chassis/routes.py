@@ -28,7 +28,7 @@ def before_body(dependency: Callable[[Request], Awaitable[T]]) -> Callable[[Requ
     It is called once for each request.
     """
 
-    @wraps(dependency)
+    @wraps(dependency)  # FastAPI finds a security scheme through __wrapped__
     async def once(request: Request) -> T:
         results: dict[Any, T] = request.scope.setdefault("before_body", {})
         if once not in results:

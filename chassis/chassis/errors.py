@@ -1,8 +1,14 @@
-"""The errors of every domain. `problems.py` turns each of them into an HTTP status."""
+"""The errors of every domain. `problems.py` turns each into an HTTP status.
+
+`transactions.py` does so for the errors of the database.
+"""
 
 
 class DomainError(Exception):
-    """An error whose text may be shown to clients: one sentence."""
+    """An error whose text may be shown to clients: one sentence.
+
+    A service derives its own from one of those below, which have a status in `problems.STATUS_OF`.
+    """
 
 
 class NotFoundError(DomainError):

@@ -79,7 +79,8 @@ def problem(
 
 def add_problem_handlers(app: FastAPI) -> None:
     """Translate the exceptions of HTTP and of the domain."""
-    app.add_exception_handler(DomainError, _domain_error)
+    for kind in STATUS_OF:  # a class that has no status is an error of the code
+        app.add_exception_handler(kind, _domain_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, invalid_request)
 

@@ -15,6 +15,7 @@ from fastapi import APIRouter, HTTPException
 from chassis.errors import (
     BadRequestError,
     ConflictError,
+    DomainError,
     ForbiddenError,
     NotFoundError,
     TooManyRequestsError,
@@ -88,6 +89,23 @@ def test_every_error_that_a_route_raises_is_a_problem(
     assert assert_problem(answer, status)["detail"] == detail
     assert answer.headers.get("WWW-Authenticate") == ("Bearer" if status == 401 else None)
     assert answer.headers.get("Retry-After") == ("7" if status == 429 else None)
+
+
+class NewError(DomainError):
+    """An error that nobody has given a status."""
+
+
+def test_an_error_without_a_status_is_500_and_the_log_names_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    router = APIRouter()
+
+    @router.get("/x")
+    async def fail() -> None:
+        raise NewError("Anything.")
+
+    assert_problem(answer_of(router, "GET", "/x"), 500)
+    assert [it.exc_info[0] for it in caplog.records if it.exc_info] == [NewError]
 
 
 @pytest.fixture

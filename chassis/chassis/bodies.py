@@ -1,8 +1,8 @@
 """Bodies in memory: how much of them at once, and how many values a document may have."""
 
 import asyncio
-from collections.abc import Callable, Iterable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
 from time import monotonic
 from typing import TypeVar
 
@@ -19,12 +19,10 @@ BODY_LIMIT = 2 * 1024 * 1024  # bytes
 SMALL = 64 * 1024  # bytes: such a body waits for nothing
 ROOM = 64 * 1024 * 1024  # bytes: the large bodies that a process holds at once
 READ_AT_ONCE = 2  # large documents that become Python's objects, which may take ten times as much
-REST = 4  # Between two large documents the event loop is left to others, this many times as long.
+REST = 4  # The event loop is free for this many times as long as the last large document took.
 PATIENCE = 3  # seconds until a large body that waits is answered with 503
 
 TOO_LARGE = f"The body is larger than {BODY_LIMIT} bytes."
-_BUSY = "Too many large bodies are being read at the moment."
-_RETRY_SOON = {"Retry-After": "1"}
 
 
 class Room:
@@ -43,23 +41,17 @@ class Room:
         if size > BODY_LIMIT:
             raise HTTPException(413, TOO_LARGE)
         client = await get_client_network(request)
-        try:
-            async with asyncio.timeout(PATIENCE):
-                while not self._shares.has_for(client, size):
-                    self._freed.clear()
-                    await self._freed.wait()
-        except TimeoutError:
-            raise HTTPException(503, _BUSY, _RETRY_SOON) from None
+        async with _patience():
+            while not self._shares.has_for(client, size):
+                self._freed.clear()
+                await self._freed.wait()
         self._shares.take(client, size)
         _end_of(request).callback(self._give_back, client, size)
 
     async def parse(self, request: Request, parse: Callable[[], T]) -> T:
         """Parse a large document when it is its turn. Raise HTTPException if that takes long."""
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await self._places.acquire()
-        except TimeoutError:
-            raise HTTPException(503, _BUSY, _RETRY_SOON) from None
+        async with _patience():
+            await self._places.acquire()
         _end_of(request).callback(self._places.release)
         async with self._parsing:
             await asyncio.sleep(self._rest_until - monotonic())
@@ -73,6 +65,17 @@ class Room:
     def _give_back(self, client: str, size: int) -> None:
         self._shares.give_back(client, size)
         self._freed.set()
+
+
+@asynccontextmanager
+async def _patience() -> AsyncIterator[None]:
+    """Run a block that waits, or raise HTTPException after PATIENCE seconds."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            yield
+    except TimeoutError:
+        detail = "Too many large bodies are being read at the moment."
+        raise HTTPException(503, detail, {"Retry-After": "1"}) from None
 
 
 def _end_of(request: Request) -> AsyncExitStack:

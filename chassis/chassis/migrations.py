@@ -39,7 +39,7 @@ def migrate(
     settings: S,
     make_database: Callable[[S], Database],
     metadata: MetaData,
-    fill: Callable[[Database], None] | None = None,
+    fill: Callable[[Database], None],
 ) -> None:
     """Bring the database to the newest schema, or end the process with one sentence.
 
@@ -49,8 +49,7 @@ def migrate(
     configure_logging(settings.part, settings.log_level)
     try:
         with closing(make_database(settings)) as database:
-            is_ours = _upgrade_when_possible(database, metadata)
-            if fill and is_ours:
+            if _upgrade_when_possible(database, metadata):
                 _fill_alone(database, fill)
     except (RefusedError, DBAPIError) as error:
         reason = reason_of(error) if isinstance(error, DBAPIError) else error
@@ -72,7 +71,8 @@ def _upgrade_when_possible(database: Database, metadata: MetaData) -> bool:
 
 def _upgrade(database: Database, connection: Connection, metadata: MetaData) -> bool:
     """Upgrade the schema; return False if it is that of a later release."""
-    if connection.dialect.name == "postgresql":
+    on_postgresql = connection.dialect.name == "postgresql"
+    if on_postgresql:
         _refuse_pooler(connection)
         _refuse_old_server(connection)
     _wait_for_turn(connection)
@@ -83,7 +83,6 @@ def _upgrade(database: Database, connection: Connection, metadata: MetaData) -> 
     if revision is None:
         _refuse_another_encoding(connection)
         _refuse_tables(connection, metadata)
-    on_postgresql = connection.dialect.name == "postgresql"
     if on_postgresql:
         connection.execute(text(f"SET LOCAL lock_timeout = '{TABLE_WAIT}'"))
     command.upgrade(database.alembic_config(connection), "head")
@@ -159,13 +158,15 @@ def fill_published_at(
     _update_in_steps(database, model.id, missing.values(times))
 
 
-def _update_in_steps(database: Database, key: InstrumentedAttribute[int], update: Update) -> None:
-    """Run an UPDATE for so many rows at a time, each time in a transaction of its own."""
+def _update_in_steps(
+    database: Database, key: InstrumentedAttribute[int], statement: Update
+) -> None:
+    """Run an UPDATE for ROWS rows at a time, each time in a transaction of its own."""
     with database.read_engine.connect() as connection:
         last = connection.scalar(select(func.max(key))) or 0
     for before in range(0, last, ROWS):
         with database.migration() as connection:
-            connection.execute(update.where(key.between(before + 1, before + ROWS)))
+            connection.execute(statement.where(key.between(before + 1, before + ROWS)))
 
 
 def run_alembic(

@@ -174,6 +174,12 @@ def test_a_migration_through_a_pooler_is_one_sentence(
     assert empty.check() == {"database": True, "schema": False}
 
 
+def migrate_here(settings: sample.Settings) -> None:
+    """Run a migration in this process."""
+    fill = sample.NOTE_SEARCH.fill
+    migrations.migrate(settings, sample.make_database, sample.Base.metadata, fill)
+
+
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
 def test_a_migration_on_a_server_that_is_too_old_is_one_sentence(
     empty_url: URL, database_url: URL, monkeypatch: pytest.MonkeyPatch
@@ -184,7 +190,7 @@ def test_a_migration_on_a_server_that_is_too_old_is_one_sentence(
     for url in (empty_url, database_url):
         settings = sample.Settings(database_url=rendered(url))
         with pytest.raises(SystemExit, match=words):
-            migrations.migrate(settings, sample.make_database, sample.Base.metadata)
+            migrate_here(settings)
 
 
 def test_the_schema_of_a_later_release_is_left_as_it_is(
@@ -224,7 +230,7 @@ def test_a_migration_of_a_file_in_use_is_one_sentence(
     settings = sample.Settings(database_url=rendered(empty_url))
     words = "^sample: the database cannot be migrated: database is locked$"
     with empty.engine.begin(), pytest.raises(SystemExit, match=words):
-        migrations.migrate(settings, sample.make_database, sample.Base.metadata)
+        migrate_here(settings)
 
 
 def test_alembic_by_hand_uses_the_database_of_the_settings(

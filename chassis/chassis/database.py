@@ -86,7 +86,7 @@ class Database:
             if not inspect(connection).get_table_names():
                 metadata.create_all(connection)
                 command.stamp(self.alembic_config(connection), "head")
-        self.engine.dispose()  # a request waits less than this connection
+        self.engine.dispose()  # its busy_timeout is a migration's, too long for a request
 
     def migration(self) -> AbstractContextManager[Connection]:
         """Return a transaction that may wait and work for longer than one of a request."""
@@ -95,8 +95,9 @@ class Database:
     def check(self) -> dict[str, bool]:
         """Return whether the database answers and whether its schema has what this code needs.
 
-        While one check waits for the database, all others return that it is down. They would
-        take the connections of the readers. A fault is logged when it begins and when it ends.
+        A check that timed out keeps its thread and its connection until the database answers.
+        Until then every other check returns that the database is down, so that none takes the
+        readers' connections. A fault is logged when it begins and when it ends.
         """
         if not self._checking.acquire(blocking=False):
             return {"database": False, "schema": False}

@@ -1,4 +1,4 @@
-"""Rows that expire: they go away by themselves, a few with each row that is added."""
+"""Rows that expire: each insert deletes a few of them."""
 
 from datetime import datetime
 from functools import cache
@@ -11,7 +11,7 @@ ROWS = 10  # more than are added, so that none are left behind
 
 
 def delete_expired(db: Session, model: Any, now: datetime) -> None:
-    """Delete some rows whose `expires_at` is over. Those that another one deletes are skipped."""
+    """Delete up to ROWS expired rows. Rows that another transaction has locked are skipped."""
     db.execute(_deletion(model), {"now": now}, execution_options={"synchronize_session": False})
 
 

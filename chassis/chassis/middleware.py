@@ -60,7 +60,10 @@ class RequestMiddleware:
             self._write_line(scope, status, time.perf_counter() - started)
 
     def _routed(self, scope: Scope) -> Scope:
-        """Lead HEAD to the route of GET (the server drops the body), and /things to /things/."""
+        """Return the scope for the router: HEAD as GET, and /things as /things/.
+
+        The server drops the body of an answer to HEAD.
+        """
         method, path, raw_path = scope["method"], scope["path"], scope["raw_path"]
         if _MISLEADING.search(raw_path):
             path = raw_path.decode("ascii", "backslashreplace")

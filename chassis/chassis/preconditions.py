@@ -31,7 +31,7 @@ class Check(Protocol):
     """`ConditionalRequest.check`, for functions that change an entity once they have locked it."""
 
     def __call__(self, version: int, *others: str | None) -> None:
-        """Raise ChangedError unless the request allows to change this version."""
+        """Raise ChangedError unless the request's preconditions allow this version to change."""
 
 
 class ConditionalRequest(StrictRequest):
@@ -43,7 +43,10 @@ class ConditionalRequest(StrictRequest):
     _tag: str | None = None
 
     def show(self, entity: T, *others: str | None) -> T:
-        """Return the entity. Its ETag will be in the answer, a 304 if the client has it already."""
+        """Return the entity, and set its ETag on the answer.
+
+        A client that has this version gets a 304.
+        """
         self._tag = entity_tag(entity.version, *others)
         if self.method == "GET":
             self._check_if_match({self._tag})
@@ -60,7 +63,7 @@ class ConditionalRequest(StrictRequest):
         return answer
 
     def check(self, version: int, *others: str | None) -> None:
-        """Raise ChangedError unless the request allows to change this version.
+        """Raise ChangedError unless the request's preconditions allow this version to change.
 
         The client may have read it without the others, where it was not signed in.
         """

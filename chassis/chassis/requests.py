@@ -31,7 +31,7 @@ def wrong_media_type(accepted: str) -> str:
 
 
 class UnreadableBodyError(HTTPException):
-    """A body that cannot be read, or that is none of the kind that the route takes."""
+    """A body that cannot be read, or whose media type the route does not take."""
 
 
 class Parameters(QueryParams):
@@ -79,7 +79,7 @@ class StrictRequest(Request):
             yield part
 
     async def skip_body(self) -> None:
-        """Read the body and keep nothing of it, since a larger one than the limit is refused."""
+        """Read and discard the body, so that one beyond the limit is refused."""
         async for _ in self._parts():
             pass
 

@@ -1,5 +1,5 @@
 # ruff: noqa: S608 - the names of tables and columns stand in the code
-"""The SQL by which a database keeps the words of a table's texts, plain and for each engine.
+"""The SQL with which each engine keeps the words of a table's texts.
 
 All of it is the table's own, so that a migration can change the rule for one table. The names have
 SEARCH_WORDS in them.

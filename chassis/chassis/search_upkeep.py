@@ -16,7 +16,7 @@ IS_VALID = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:name
 
 
 def create_search(connection: Connection, table: str, *columns: str) -> None:
-    """Make what keeps the words of a table's texts. It has none yet of the rows that are there."""
+    """Create the search of a table. `fill_search` adds the rows that are already there."""
     statements = _statements(connection, table, columns)
     for statement in statements.create:
         connection.exec_driver_sql(statement)

@@ -89,7 +89,7 @@ class Server(uvicorn.Server):
 
 
 def serve(app: FastAPI, settings: PartSettings) -> None:
-    """Run a service until a signal ends it. One that arrives before it serves counts."""
+    """Run a service until a signal ends it. One that arrives during the start ends it, too."""
     configure_logging(settings.part, settings.log_level)
     spare_the_collector()
     server = Server(app, service_config(app), settings.drain_seconds)

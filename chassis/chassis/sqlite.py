@@ -44,7 +44,10 @@ def make_sqlite_engine(url: URL, *, connections: int, read_only: bool) -> Engine
 
 
 def _names_a_writable_file(value: str) -> str:
-    """Return the URL, or raise ValueError with the rest of a sentence that begins with its name."""
+    """Return the URL, or raise ValueError.
+
+    Its text is the rest of a sentence that begins with the variable's name.
+    """
     try:
         url = make_url(value)
     except ArgumentError:
@@ -99,7 +102,7 @@ def newest_sqlite() -> ModuleType:
 
 
 def _configure(connection: Any, record: ConnectionPoolEntry) -> None:
-    connection.isolation_level = None  # the driver begins no transaction: _begin does
+    connection.isolation_level = None  # the driver begins no transaction: listeners of "begin" do
     # SQLite's own lower() knows ASCII only.
     connection.create_function("lower", 1, str.lower, deterministic=True)
     connection.create_function("clock_timestamp", 0, _clock)

@@ -50,7 +50,7 @@ def get_post(db: Session, post_id: int, caller_id: int | None) -> Post:
 
 
 def create_post(db: Session, post: PostCreate, author_id: int | None) -> Post:
-    """Insert a post. Its id and its time come back with the INSERT."""
+    """Insert a post. The INSERT returns its id and its times."""
     created = Post(**post.model_dump(), author_id=author_id)
     db.add(created)
     db.flush()
@@ -74,7 +74,10 @@ def delete_post(db: Session, post_id: int, caller_id: int | None, check: Check) 
 
 
 def _get_to_change(db: Session, post_id: int, caller_id: int | None, check: Check) -> Post:
-    """Return the post. The transaction began as a writer's, so that no other one changes it."""
+    """Return the post for a change.
+
+    The transaction holds SQLite's write lock, so that no other changes it meanwhile.
+    """
     post = get_post(db, post_id, caller_id)
     if not _may_change(post, caller_id):
         raise ForbiddenError("Only its author may do this.")

@@ -1,4 +1,4 @@
-"""The tables. The database keeps the limits that the schemas promise, too."""
+"""The tables. The database enforces the limits of the schemas, too."""
 
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -32,7 +32,7 @@ class Post(Versioned, Publishable, Base):
     title: Mapped[str] = mapped_column(sa.String(TITLE_LENGTH))
     body: Mapped[str | None] = mapped_column(sa.Text)
     published: Mapped[bool] = mapped_column(server_default=sa.false())
-    # The id that the author's token names. Null: nobody's.
+    # The author's id, from the token. Null if the post has no author.
     author_id: Mapped[int | None] = mapped_column(sa.BigInteger)
 
 

@@ -38,7 +38,7 @@ class PostUpdate(Input):
 
     model_config = example({"published": True})
 
-    # pydantic leaves what is MISSING out of a dump.
+    # model_dump() leaves out what is MISSING.
     title: Title | MISSING = MISSING
     body: Body | MISSING | None = MISSING
     published: StrictBool | MISSING = MISSING

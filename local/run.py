@@ -10,6 +10,7 @@ import chassis.signals  # noqa: F401 - first, for the time of the other imports
 # isort: split
 import json
 import os
+import signal
 import socket
 import sys
 import urllib.request
@@ -20,7 +21,7 @@ from sqlalchemy import URL
 
 import data
 from chassis.settings import is_service_link
-from chassis_testing.die_with_parent import end_with_make
+from chassis_testing.die_with_parent import ask_for_signal
 from chassis_testing.ports import free_ports
 from chassis_testing.postgres import UnavailableError
 from postgres import Postgres
@@ -47,6 +48,12 @@ def main() -> None:
             supervise(Supervisor(keep_open=[lock]), folder, port)
     except (FailedError, OSError) as error:
         sys.exit(f"make run: {error}")
+
+
+def end_with_make() -> None:
+    """Ask for SIGTERM at the end of make, if make started this process."""
+    if "MAKELEVEL" in os.environ:
+        ask_for_signal(signal.SIGTERM, os.getppid())
 
 
 def refuse_arguments() -> None:

@@ -7,7 +7,6 @@ On other systems the program outlives a parent that was killed.
 
 import ctypes
 import os
-import signal
 import sys
 from collections.abc import Sequence
 
@@ -28,12 +27,6 @@ def dying_with_parent(command: Sequence[str], signal_number: int) -> list[str]:
     """
     script = [sys.executable, "-I", "-S", __file__]
     return [*script, str(os.getpid()), str(int(signal_number)), *command]
-
-
-def end_with_make() -> None:
-    """Ask for SIGTERM at the end of make, if make started this process."""
-    if "MAKELEVEL" in os.environ:
-        ask_for_signal(signal.SIGTERM, os.getppid())
 
 
 def ask_for_signal(signal_number: int, parent: int) -> None:

@@ -12,6 +12,7 @@ import pytest
 import sample
 from alembic import command
 from conftest import SAMPLE
+from pooler import pooling
 from sample import Base
 from sqlalchemy import URL, text
 
@@ -20,7 +21,6 @@ from chassis.database import Database
 from chassis.migrations import LOCK
 from chassis_testing import postgres, schema
 from chassis_testing.fixtures import Sql
-from chassis_testing.pooler import pooling
 from chassis_testing.running import finish
 from chassis_testing.service import rendered
 

@@ -17,7 +17,7 @@ class Service(Part):
 
     settings: type[Any]
     create_app: Callable[[Any], FastAPI]
-    open_database: Callable[[Any], Database]
+    make_database: Callable[[Any], Database]
 
     def settings_for(self, url: URL) -> Any:
         """Return the settings of a server that stops at once."""
@@ -25,7 +25,7 @@ class Service(Part):
 
     def database_at(self, url: URL) -> Database:
         """Return the database at this URL."""
-        return self.open_database(self.settings_for(url))
+        return self.make_database(self.settings_for(url))
 
 
 def rendered(url: URL) -> str:

@@ -1,14 +1,15 @@
 """The application of a service: what FastAPI is given around the routers."""
 
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute, iter_route_contexts
 from sqlalchemy.exc import DBAPIError
+from starlette.types import StatelessLifespan
 
 from chassis import __version__, health, openapi
 from chassis.bodies import Room
@@ -22,8 +23,6 @@ from chassis.telemetry import NO_TELEMETRY
 from chassis.transactions import add_database_handlers
 
 logger = logging.getLogger(__name__)
-
-Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
 class Application(FastAPI):
@@ -39,7 +38,7 @@ class Application(FastAPI):
 
 def make_app(
     part: str,
-    lifespan: Lifespan,
+    lifespan: StatelessLifespan[FastAPI],
     *routers: APIRouter,
     tags: Mapping[str, str] | None = None,
     look_up_caller: LookUp | None = None,

@@ -15,9 +15,10 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from pydantic import MISSING, Field
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from starlette.types import StatelessLifespan
 
 from chassis import first_answers
-from chassis.app import Lifespan, make_app
+from chassis.app import make_app
 from chassis.callers import CallerId
 from chassis.database import Database, MakeEngine
 from chassis.errors import NotFoundError
@@ -186,7 +187,7 @@ def _find(db: Session, note_id: int, *, lock: bool = False) -> Note:
     return note
 
 
-def lifespan_of(settings: Settings) -> Lifespan:
+def lifespan_of(settings: Settings) -> StatelessLifespan[FastAPI]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with closing(make_database(settings)) as database:

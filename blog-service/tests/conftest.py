@@ -15,6 +15,8 @@ from chassis_testing.service import Service
 
 pytest_plugins = ["chassis_testing.fixtures"]
 
+Write = Callable[..., dict[str, Any]]
+
 BLOG = Service(
     "blog_service",
     Path(blog_service.__file__).parents[1],
@@ -36,7 +38,7 @@ def engine() -> str:
 
 
 @pytest.fixture
-def write_post(client: httpx.Client) -> Callable[..., dict[str, Any]]:
+def write_post(client: httpx.Client) -> Write:
     def write(author: Mapping[str, str] | None = None, **fields: object) -> dict[str, Any]:
         answer = client.post("/posts/", json={"title": "A post"} | fields, headers=author)
         assert answer.status_code == 201, answer.text

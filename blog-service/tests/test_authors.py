@@ -1,25 +1,27 @@
 """Authors: who may see, change and delete whose posts."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from conftest import BLOG
-from sqlalchemy import QueuePool
+from conftest import BLOG, Write
 
 from chassis.database import Database
 from chassis_testing.fixtures import Sql
+from chassis_testing.hanging import connections_at_work
 from chassis_testing.keys import SigningKey, publishing
+from chassis_testing.paging import rows
 from chassis_testing.problem import CANARY, assert_problem
 from chassis_testing.waiting import until
 
 Fields = dict[str, str]
-Write = Callable[..., dict[str, Any]]
-CHANGES = [
-    *(("PATCH", {"title": "New"}), ("PATCH", {}), ("PATCH", {"published": True}), ("DELETE", None))
+CHANGES: list[tuple[str, Any]] = [
+    ("PATCH", {"title": "New"}),
+    ("PATCH", {}),
+    ("PATCH", {"published": True}),
+    ("DELETE", None),
 ]
 
 
@@ -58,12 +60,12 @@ def test_an_id_may_be_as_large_as_any(
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
-        *(
-            ("POST", "/posts/", {"title": "x"}),
-            ("PATCH", "/posts/1", {}),
-            ("DELETE", "/posts/1", None),
-        ),
-        *(("POST", "/posts/", {}), ("PATCH", "/posts/x", {}), ("DELETE", "/posts/0", None)),
+        ("POST", "/posts/", {"title": "x"}),
+        ("PATCH", "/posts/1", {}),
+        ("DELETE", "/posts/1", None),
+        ("POST", "/posts/", {}),
+        ("PATCH", "/posts/x", {}),
+        ("DELETE", "/posts/0", None),
     ],
 )
 def test_a_write_needs_a_token(client: httpx.Client, method: str, path: str, body: Any) -> None:
@@ -174,13 +176,8 @@ def test_a_list_has_no_draft_of_another(
     answer = client.get(f"/posts/?count=true&{query}", headers=headers)
     assert [post["id"] for post in answer.json()] == expected
     assert answer.headers["X-Total-Count"] == str(len(expected))
-    paged: list[int] = []
-    following = f"/posts/?limit=1&{query}"
-    while following:
-        answer = client.get(following, headers=headers)
-        paged += [post["id"] for post in answer.json()]
-        following = answer.links.get("next", {}).get("url", "")
-    assert paged == expected
+    paged = rows(client, f"/posts/?limit=1&{query}", headers)
+    assert [post["id"] for post in paged] == expected
 
 
 def test_a_service_without_callers_has_no_authors_and_is_open(
@@ -205,11 +202,6 @@ def test_a_service_without_callers_keeps_what_has_an_author(
     assert [post["id"] for post in client.get("/posts/").json()] == [public["id"]]
 
 
-def pool(database: Database) -> QueuePool:
-    assert isinstance(database.engine.pool, QueuePool)
-    return database.engine.pool
-
-
 def test_no_author_comes_between_the_permission_and_the_change(
     client: httpx.Client,
     database: Database,
@@ -225,7 +217,7 @@ def test_no_author_comes_between_the_permission_and_the_change(
         with database.engine.begin() as connection:  # it has the write lock
             connection.exec_driver_sql("UPDATE posts SET author_id = 1")
             change = threads.submit(client.patch, path, json={"title": "New"}, headers=bob)
-            until(lambda: pool(database).checkedout() > 1, "the change")
+            until(lambda: connections_at_work(database) > 1, "the change")
         assert_problem(change.result(), 403)
     assert client.get(path).json()["title"] == "A post"
 

@@ -1,10 +1,8 @@
 """The database: its limits hold for plain SQL too."""
 
-from collections.abc import Callable
-from typing import Any
-
 import httpx
 import pytest
+from conftest import Write
 from sqlalchemy.exc import IntegrityError
 
 from chassis_testing.fixtures import Sql
@@ -37,9 +35,7 @@ def test_plain_sql_gets_the_defaults(client: httpx.Client, sql: Sql) -> None:
     assert post["created_at"].endswith("Z")
 
 
-def test_an_id_is_not_used_again_after_plain_sql_removed_it(
-    sql: Sql, write_post: Callable[..., dict[str, Any]]
-) -> None:
+def test_an_id_is_not_used_again_after_plain_sql_removed_it(sql: Sql, write_post: Write) -> None:
     last = write_post()["id"]
     sql("DELETE FROM posts")
     assert write_post()["id"] == last + 1

@@ -1,12 +1,10 @@
 """Migrations: without drift, the same schema as that of the models, and by hand."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-from conftest import BLOG
+from conftest import BLOG, Write
 from sqlalchemy import URL
 
 from blog_service.migrate import fill_columns
@@ -47,7 +45,7 @@ def test_a_generated_revision_of_an_empty_database_runs_as_it_comes(
 
 
 def test_this_code_works_on_the_schema_of_a_later_release(
-    client: httpx.Client, database: Database, write_post: Callable[..., dict[str, Any]]
+    client: httpx.Client, database: Database, write_post: Write
 ) -> None:
     expand(database, "posts")
     post = write_post(body="Some text")
@@ -65,7 +63,7 @@ def test_the_job_sets_when_something_was_published_by_a_release_that_did_not_say
     database: Database,
     sql: Sql,
     monkeypatch: pytest.MonkeyPatch,
-    write_post: Callable[..., dict[str, Any]],
+    write_post: Write,
 ) -> None:
     monkeypatch.setattr("chassis.migrations.ROWS", 2)
     for published in (*[True] * 5, False):

@@ -21,6 +21,8 @@ from chassis_testing.service import Service
 
 pytest_plugins = ["chassis_testing.fixtures"]
 
+Write = Callable[..., dict[str, Any]]
+
 SAMPLE = Service(
     "sample",
     Path(__file__).parent,
@@ -37,7 +39,7 @@ def service() -> Service:
 
 
 @pytest.fixture
-def write_note(client: httpx.Client) -> Callable[..., dict[str, Any]]:
+def write_note(client: httpx.Client) -> Write:
     def write(text: str = "A note") -> dict[str, Any]:
         answer = client.post("/notes/", json={"text": text})
         assert answer.status_code == 201, answer.text

@@ -1,14 +1,12 @@
 """The database: no acknowledged write is lost, and none is acknowledged that was not stored."""
 
 import itertools
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-from conftest import SAMPLE
+from conftest import SAMPLE, Write
 from sample import Base
 from sqlalchemy import URL, inspect
 
@@ -16,8 +14,6 @@ from chassis.database import Database
 from chassis_testing import postgres
 from chassis_testing.fixtures import Sql
 from chassis_testing.problem import assert_not_ready, assert_problem
-
-Write = Callable[..., dict[str, Any]]
 
 
 def test_a_write_is_seen_by_the_next_reader(client: httpx.Client, write_note: Write) -> None:

@@ -1,11 +1,10 @@
 """HTTP around the routes: slash forms, HEAD, methods, request ids, sizes of bodies."""
 
 import re
-from collections.abc import Callable
-from typing import Any
 
 import httpx
 import pytest
+from conftest import Write
 
 from chassis.bodies import BODY_LIMIT
 from chassis_testing import hostile
@@ -15,7 +14,6 @@ from chassis_testing.problem import assert_problem
 
 pytestmark = only("sqlite")  # HTTP is the same on every database
 
-Write = Callable[..., dict[str, Any]]
 METHODS = [
     ("/notes/", "GET, HEAD, POST"),
     ("/notes", "GET, HEAD, POST"),

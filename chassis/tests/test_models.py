@@ -1,10 +1,9 @@
 """Pieces of models: moments in UTC on every database."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import httpx
+from conftest import Write
 from sample import Note
 from sqlalchemy import func, select
 from sqlalchemy.dialects import sqlite
@@ -24,7 +23,7 @@ def test_a_moment_without_a_time_zone_is_in_utc() -> None:
 
 
 def test_a_moment_that_the_database_sets_is_now_and_shown_in_utc(
-    write_note: Callable[..., dict[str, Any]],
+    write_note: Write,
 ) -> None:
     shown = write_note()["created_at"]
     assert shown.endswith("Z")
@@ -62,7 +61,7 @@ def test_rows_that_plain_sql_adds_have_the_time_of_their_transaction(sql: Sql) -
 
 
 def test_each_change_is_counted_and_has_its_time(
-    client: httpx.Client, write_note: Callable[..., dict[str, Any]], sql: Sql
+    client: httpx.Client, write_note: Write, sql: Sql
 ) -> None:
     def version() -> object:
         return sql("SELECT version FROM notes")[0].version

@@ -10,6 +10,7 @@ import pytest
 from chassis.pages import decode_cursor, encode_cursor
 from chassis_testing.fixtures import Sql
 from chassis_testing.hostile import short
+from chassis_testing.paging import rows
 from chassis_testing.problem import assert_refused
 
 MOMENT = datetime(2026, 11, 29, 1, 2, 3, 456789, tzinfo=UTC)
@@ -78,19 +79,14 @@ def test_moments_a_microsecond_apart_are_told_apart_and_equal_ones_by_id(
     client: httpx.Client, sql: Sql, fraction: timedelta
 ) -> None:
     moment = MOMENT.replace(microsecond=0)
-    rows = [(1, moment), (2, moment + fraction), (3, moment), (4, moment + fraction), (5, moment)]
-    for note_id, at in rows:
+    notes = [(1, moment), (2, moment + fraction), (3, moment), (4, moment + fraction), (5, moment)]
+    for note_id, at in notes:
         text = f"{at.replace(tzinfo=None)}"
         sql(
             "INSERT INTO notes (id, text, published, published_at) "
             f"VALUES ({note_id}, 'x', true, '{text}')"
         )
-    page = client.get(f"{NEWEST}&limit=1")
-    found = page.json()
-    while "next" in page.links:
-        page = client.get(page.links["next"]["url"])
-        found += page.json()
-        assert len(found) <= len(rows)
+    found = rows(client, f"{NEWEST}&limit=1")
     assert [note["id"] for note in found] == ([4, 2, 5, 3, 1] if fraction else [5, 4, 3, 2, 1])
 
 

@@ -1,15 +1,16 @@
 """Pages: the links lead through all rows once, and the count is that of the page's snapshot."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Iterable
 
 import httpx
 import pytest
+from conftest import Write
 from sqlalchemy import event
 
 from chassis.database import Database
 from chassis.pagination import MAX_CHARACTERS, Row, _length
 from chassis_testing.fixtures import Sql
+from chassis_testing.paging import pages
 
 COUNT = 47
 
@@ -43,22 +44,13 @@ def ids(sql: Sql) -> list[int]:
     return ids
 
 
-def pages(client: httpx.Client, path: str) -> list[httpx.Response]:
-    """Return the page at this path and all that its links lead to."""
-    found = [client.get(path)]
-    while "next" in found[-1].links:
-        found.append(client.get(found[-1].links["next"]["url"]))
-        assert len(found) <= COUNT + 1
-    return found
-
-
-def shown(answers: Sequence[httpx.Response]) -> list[int]:
+def shown(answers: Iterable[httpx.Response]) -> list[int]:
     return [note["id"] for answer in answers for note in answer.json()]
 
 
 @pytest.mark.parametrize("limit", [1, 7, 46, 47, 48, 100])
 def test_the_links_lead_through_all_once(client: httpx.Client, ids: list[int], limit: int) -> None:
-    answers = pages(client, f"/notes/?limit={limit}")
+    answers = list(pages(client, f"/notes/?limit={limit}"))
     assert shown(answers) == ids
     assert {len(answer.json()) for answer in answers[:-1]} <= {limit}
     assert answers[-1].json()
@@ -70,7 +62,7 @@ def test_a_page_has_twenty_unless_asked_otherwise(client: httpx.Client, ids: lis
 
 
 def test_the_links_keep_what_was_asked_but_skip(client: httpx.Client, ids: list[int]) -> None:
-    answers = pages(client, "/notes/?limit=4&count=true&skip=3")
+    answers = list(pages(client, "/notes/?limit=4&count=true&skip=3"))
     assert shown(answers) == ids[3:]
     assert answers[0].headers["Link"] == '</notes/?limit=4&count=true&after=70>; rel="next"'
     assert {answer.headers["X-Total-Count"] for answer in answers} == {str(COUNT)}
@@ -119,9 +111,9 @@ def test_the_count_and_the_page_of_one_answer_agree_while_others_write(
 
 
 def test_a_page_of_long_texts_is_shorter_and_the_links_still_lead_through_all(
-    client: httpx.Client, write_note: Callable[..., dict[str, Any]]
+    client: httpx.Client, write_note: Write
 ) -> None:
     ids = [write_note("\U0001f600" * 100_000)["id"] for _ in range(12)]
-    answers = pages(client, "/notes/?limit=100")
+    answers = list(pages(client, "/notes/?limit=100"))
     assert shown(answers) == ids
     assert [len(answer.json()) for answer in answers] == [5, 5, 2]

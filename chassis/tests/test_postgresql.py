@@ -2,14 +2,12 @@
 
 import socket
 import struct
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-from conftest import SAMPLE
+from conftest import SAMPLE, Write
 from sample import Settings, make_database
 from sqlalchemy import URL, event, text
 from sqlalchemy.exc import ArgumentError, OperationalError
@@ -60,7 +58,7 @@ def test_every_connection_is_set_up_whatever_libpq_reads(
 
 @pytest.mark.usefixtures("libpq")
 def test_texts_and_times_are_the_same_whatever_libpq_reads(
-    client: httpx.Client, write_note: Callable[..., dict[str, Any]]
+    client: httpx.Client, write_note: Write
 ) -> None:
     note = write_note("漢")
     assert (note["text"], note["created_at"][-1]) == ("漢", "Z")

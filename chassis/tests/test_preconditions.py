@@ -1,6 +1,5 @@
 """Preconditions: ETag, If-Match and If-None-Match (RFC 9110, section 13)."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 import sample
+from conftest import Write
 from fastapi import Response
 from starlette.types import Scope
 
@@ -16,7 +16,6 @@ from chassis.preconditions import ConditionalRequest, entity_tag
 from chassis_testing.fixtures import Sql
 from chassis_testing.problem import assert_problem
 
-Write = Callable[..., dict[str, Any]]
 Fields = list[tuple[str, str]]
 METHODS = ["GET", "HEAD", "PATCH", "DELETE"]
 CURRENT = '"1"'

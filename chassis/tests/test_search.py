@@ -14,6 +14,7 @@ from chassis.search import FEW
 from chassis.search_upkeep import create_search, drop_search
 from chassis_testing import schema
 from chassis_testing.fixtures import Sql
+from chassis_testing.paging import pages
 from chassis_testing.problem import assert_refused
 from chassis_testing.searches import CASES
 
@@ -178,9 +179,7 @@ def test_the_pages_of_a_search_lead_through_all_in_each_order(
     client: httpx.Client, monkeypatch: pytest.MonkeyPatch, query: str, order: list[int], few: int
 ) -> None:
     monkeypatch.setattr("chassis.search.FEW", few)
-    answers = [client.get(f"/notes/?q=WORD&limit=4&count=true&{query}")]
-    while "next" in answers[-1].links:
-        answers.append(client.get(answers[-1].links["next"]["url"]))
+    answers = list(pages(client, f"/notes/?q=WORD&limit=4&count=true&{query}"))
     assert [note["id"] for answer in answers for note in answer.json()] == order
     assert {answer.headers["X-Total-Count"] for answer in answers} == {str(len(order))}
     assert len(answers) <= 3

@@ -3,7 +3,6 @@
 import re
 import sys
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 import sample
+from conftest import Write
 from sqlalchemy import URL, Engine, event, text
 
 from chassis import sqlite
@@ -23,7 +23,6 @@ from chassis_testing.problem import assert_not_ready, assert_problem
 
 pytestmark = only("sqlite")
 
-Write = Callable[..., dict[str, Any]]
 PRAGMAS = [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("busy_timeout", 3000)]
 
 

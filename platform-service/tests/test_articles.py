@@ -12,6 +12,7 @@ from conftest import User
 from chassis_testing import hostile
 from chassis_testing.changes import assert_changed
 from chassis_testing.hostile import short
+from chassis_testing.paging import pages, rows
 from chassis_testing.problem import assert_problem, assert_refused
 
 Write = Callable[..., dict[str, Any]]
@@ -142,12 +143,7 @@ def test_what_was_published_last_comes_first(
     for article_id in order:
         client.patch(f"/articles/{article_id}", json={"is_published": True}, headers=ann.headers)
     order.append(write_article(ann, is_published=True)["id"])
-    page = client.get("/articles/?sort=-published_at&limit=1")
-    found = page.json()
-    while "next" in page.links:
-        page = client.get(page.links["next"]["url"])
-        found += page.json()
-        assert len(found) <= len(order)
+    found = rows(client, "/articles/?sort=-published_at&limit=1")
     assert [article["id"] for article in found] == order[::-1]
 
 
@@ -268,10 +264,6 @@ def test_the_links_lead_through_all_that_the_caller_sees_once(
         and not (article["is_published"] and "false" in query)
     ]
     asked = f"/articles/?limit={limit}&count=true{query.format(ann.id)}"
-    page = client.get(asked, headers=ann.headers)
-    found = page.json()
-    while "next" in page.links:
-        assert page.headers["X-Total-Count"] == str(len(wanted))
-        page = client.get(page.links["next"]["url"], headers=ann.headers)
-        found += page.json()
-    assert found == wanted
+    answers = list(pages(client, asked, ann.headers))
+    assert [article for answer in answers for article in answer.json()] == wanted
+    assert {answer.headers["X-Total-Count"] for answer in answers} == {str(len(wanted))}

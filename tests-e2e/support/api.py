@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from chassis_testing import paging
 from support.deployment import PATIENCE, Deployment, Foreign
 from support.inspection import inspect
 
@@ -101,12 +102,8 @@ def _created(response: httpx.Response) -> Json:
 
 def pages(api: httpx.Client, path: str, auth: dict[str, str] | None = None) -> Iterator[list[Json]]:
     """Yield the pages of a list by following Link to its end."""
-    following: str | None = path
-    while following:
-        response = api.get(following, headers=auth)
-        assert response.status_code == 200, response.text
-        yield response.json()
-        following = response.links.get("next", {}).get("url")
+    for page in paging.pages(api, path, auth):
+        yield page.json()
 
 
 def everything(api: httpx.Client, path: str, auth: dict[str, str] | None = None) -> list[Json]:

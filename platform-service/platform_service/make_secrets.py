@@ -72,4 +72,5 @@ if __name__ == "__main__":
     try:
         make_secrets(arguments.password_file, arguments.key_file)
     except OSError as error:
-        sys.exit(f"make_secrets: the secrets cannot be written: {error.strerror}.")
+        named = error.filename or "a secret"  # an error of write() names no file
+        sys.exit(f"make_secrets: {named} cannot be written: {error.strerror}.")

@@ -46,5 +46,5 @@ def test_secrets_without_room_are_one_sentence_and_leave_nothing(tmp_path: Path)
     (folder := tmp_path / "secrets").mkdir()
     arguments = (str(folder / "password"), str(folder / "key.pem"))
     said = finish(PLATFORM.start(tmp_path, file.stem, *arguments))
-    assert said == (1, "", "make_secrets: the secrets cannot be written: File too large.\n")
+    assert said == (1, "", "make_secrets: a secret cannot be written: File too large.\n")
     assert list(folder.iterdir()) == []

@@ -119,4 +119,4 @@ def test_a_folder_that_is_missing_is_one_sentence(tmp_path: Path) -> None:
     files = [str(tmp_path / "none" / name) for name in ("password", "key.pem")]
     code, _, err = run(tmp_path, "platform_service.make_secrets", *files)
     assert (code, err.count("\n")) == (1, 1)
-    assert err.startswith("make_secrets: ")
+    assert err.startswith(f"make_secrets: {tmp_path / 'none'}")

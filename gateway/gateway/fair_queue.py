@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 
 class FairQueue:
-    """Those who wait, by client: the requests of one do not wait behind all of another's.
+    """Requests that wait, by client: none waits behind all requests of another client.
 
-    Clients are addresses.
+    A client is an address.
     """
 
     def __init__(self) -> None:
@@ -18,13 +18,13 @@ class FairQueue:
         return bool(self._waiting)
 
     def join(self, client: str) -> asyncio.Future[None]:
-        """Return a future that is done when it is its turn."""
+        """Return a turn: a future that is done when the request may go on."""
         turn = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(client, deque()).append(turn)
         return turn
 
     def leave(self, client: str, turn: asyncio.Future[None]) -> None:
-        """Remove a future that need not be done any more."""
+        """Remove a turn that nobody waits for any more."""
         turns = self._waiting.get(client, deque())
         if turn in turns:
             turns.remove(turn)
@@ -32,7 +32,7 @@ class FairQueue:
             self._waiting.pop(client, None)
 
     def call(self, may_go: Callable[[str], bool] = lambda _client: True) -> str | None:
-        """Let the next who may go on do so, and return its client; None if nobody may."""
+        """Complete the next turn of a client that may go on. Return the client, or None."""
         while (client := next(filter(may_go, self._waiting), None)) is not None:
             turns = self._waiting.pop(client)
             turn = turns.popleft()

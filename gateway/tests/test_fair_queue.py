@@ -42,7 +42,7 @@ def test_the_turn_of_a_request_that_has_ended_is_nobodys() -> None:
     asyncio.run(story())
 
 
-def test_who_leaves_is_not_called() -> None:
+def test_a_request_that_leaves_is_not_called() -> None:
     async def story() -> None:
         queue = FairQueue()
         first, _second = queue.join("a"), queue.join("a")
@@ -50,6 +50,6 @@ def test_who_leaves_is_not_called() -> None:
         assert queue.call() == "a"
         assert not first.done()
         assert not queue
-        queue.leave("a", first)  # once more, which does nothing
+        queue.leave("a", first)  # a second time does nothing
 
     asyncio.run(story())

@@ -1,4 +1,4 @@
-"""Which connections are admitted: there is a limit for all clients, and one for each of them."""
+"""Which connections are admitted: there is a limit for all clients, and one for each client."""
 
 from collections import Counter
 
@@ -6,7 +6,7 @@ from chassis.addresses import counted_as
 from gateway.problems import RETRY_SOON, Problem
 from gateway.routes import ClientLimits
 
-# Up to so many times a limit, connections get a refusal. Beyond, they are closed.
+# Connections beyond a limit are refused with a reason, those beyond this many times it are closed.
 REFUSED_FACTOR = 2
 LOOPBACK = ("127.0.0.1", "::1", "::ffff:127.0.0.1")  # where a container's health check comes from
 
@@ -34,7 +34,7 @@ class Admission:
         return None
 
     def is_far_beyond(self, peer: str, *, is_proxy: bool) -> bool:
-        """Return whether a connection is closed without an answer, for there are far too many."""
+        """Return whether so many connections are open that this one is closed unanswered."""
         of_client = 0 if is_proxy else self._of_client[counted_as(peer)]
         is_crowd = (
             of_client > REFUSED_FACTOR * self._most_of_client
@@ -43,7 +43,7 @@ class Admission:
         return is_crowd and peer not in LOOPBACK
 
     def remove(self, peer: str, *, was_admitted: bool) -> None:
-        """Count a connection no more."""
+        """Stop counting a connection."""
         self._open -= 1
         self._admitted -= was_admitted
         client = counted_as(peer)

@@ -91,7 +91,7 @@ class ClientConnection(Connection):
             self._refuse(cause if isinstance(cause, Problem) else invalid)
 
     def eof_received(self) -> bool:  # type: ignore[override] # as in asyncio
-        """Keep the connection a moment longer, for the client may still read its answer."""
+        """Keep the connection a moment longer, since the client may still read its answer."""
         if self._is_answering():
             self.loop.call_later(HALF_CLOSED, self._leave)
         return self._is_answering()

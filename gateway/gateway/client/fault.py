@@ -1,4 +1,4 @@
-"""The reports of a client's connection to the proxy: an invalid request, a client that has left."""
+"""What a client's connection reports to the proxy: an invalid request, a client that has left."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,15 +10,15 @@ CLIENT_LEFT = "the client has left"  # the message with which the task of a requ
 
 
 class Fault:
-    """The answer that a request needs because it is invalid, if it is.
+    """The problem of an invalid request, or None.
 
-    It may be there from the start or come while the body is received; receive() returns then.
+    It may be set from the start, or while the body is received; receive() returns then.
     """
 
     problem: Problem | None = None
 
 
 def fault_of(scope: Mapping[str, Any]) -> Fault:
-    """Return the fault of a request. Another server than ours answers invalid requests itself."""
+    """Return the fault of a request. Other servers answer invalid requests themselves."""
     fault: Fault | None = scope.get("extensions", {}).get(EXTENSION)
     return fault or Fault()

@@ -1,4 +1,4 @@
-"""The response to a client, with the gateway's own header fields."""
+"""The response to a client, with the header fields that the gateway adds."""
 
 from starlette.types import Message, Send
 

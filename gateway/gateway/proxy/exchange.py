@@ -84,13 +84,13 @@ class Exchange:
             await self._refuse(Problem(500, "Something went wrong here."))
 
     def _given_up(self) -> Problem:
-        """Return the problem of a request at the gateway's end. A service may have done it."""
-        if self._times.asked and not self._head.may_run_twice:
+        """Return the problem of a request that the gateway gives up when it stops."""
+        if self._times.asked and not self._head.may_run_twice:  # a service may have run it
             return Problem(504, "The gateway stopped before the service had answered.")
         return Problem(503, "The gateway is stopping.", RETRY_SOON)
 
     async def _refuse(self, problem: Problem) -> None:
-        """Send a problem, unless a response has begun: that one is left broken off."""
+        """Send a problem, unless a response has begun, which then stays incomplete."""
         if not self._answer.status:
             rendered = problem.render(self._head.path, self._head.id)
             await self._answer.reply(problem.status, *rendered)
@@ -171,10 +171,10 @@ class Exchange:
     async def _try_replicas(self, upstream: Upstream, data: bytes, body: RequestBody) -> None:
         """Send the request and relay the response.
 
-        A request that is lost before any response is sent once more, if it may be. One that a
-        replica lets wait moves on as long as there is another. Both need the whole request in
-        `data`: a body that still comes is kept nowhere. It gets a new connection, since an answer
-        before its end leaves the connection useless: those that are kept are for the other
+        A request that is lost before any response is sent once more, if it may be. One whose
+        replica hangs moves on to another, as long as there is one. Both need the whole request in
+        `data`: a body that still arrives is not kept. Such a body gets a new connection, since a
+        response before its end leaves the connection useless: the idle ones are for the other
         requests.
         """
         is_complete, avoided = body.is_complete, None
@@ -196,7 +196,10 @@ class Exchange:
     async def _connect(
         self, upstream: Upstream, avoided: Replica | None, *, may_reuse: bool
     ) -> tuple[Replica, UpstreamConnection]:
-        """Return a connection. A write that was lost may be done, so that 503 would double it."""
+        """Return a connection, or raise a Problem: 502 if a service may have run a lost write.
+
+        With 503 the client would send the write again.
+        """
         try:
             return await upstream.connect(avoided, may_reuse=may_reuse)
         except Problem:

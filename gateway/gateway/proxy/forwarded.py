@@ -55,7 +55,7 @@ def source_of(headers: Headers, peer: str, scheme: str, networks: Networks) -> S
     """Return the source of a request. The networks are those of trusted proxies.
 
     The fields of a trusted proxy are extended, those of anyone else replaced. X-Forwarded-For
-    begins with the client: an upstream that takes its first address takes none that was invented.
+    begins with the client, so that an upstream that reads the first address reads no forged one.
     """
     told: tuple[Header, ...] = ()
     if is_trusted(peer, networks):
@@ -113,13 +113,13 @@ def _last(fields: Sequence[Header], name: bytes) -> str:
 
 
 def _agreed(otherwise: str, *said: str) -> str:
-    """Return what was said, unless different things were said: a client may have sent one."""
+    """Return the value that all name, or `otherwise`: of two values, a client may have sent one."""
     words = {word for word in said if word}
     return words.pop() if len(words) == 1 else otherwise
 
 
 def _element(peer: str, host: bytes, scheme: str) -> bytes:
-    """Return what this gateway says itself about the hop before it."""
+    """Return the element of Forwarded by which this gateway describes the hop before it."""
     node = b"[%b]" % peer.encode() if ":" in peer else peer.encode()
     pairs: list[Header] = [(b"for", node), (b"host", host), (b"proto", scheme.encode())]
     return b";".join(b"%b=%b" % (name, _quoted(value)) for name, value in pairs if value)
@@ -148,7 +148,7 @@ def _hops(field: bytes) -> list[Hop]:
 
 
 def _farthest(hops: Sequence[Hop], networks: Networks) -> Hop:
-    """Return the hop that is farthest from here among those that trusted proxies told of."""
+    """Return the farthest hop that a trusted proxy has described."""
     for hop in reversed(hops):
         if not is_trusted(hop.node, networks):
             return hop
@@ -156,7 +156,7 @@ def _farthest(hops: Sequence[Hop], networks: Networks) -> Hop:
 
 
 def _client(hop: Hop, networks: Networks) -> str:
-    """Return the address of a hop; a trusted proxy's is none of a client."""
+    """Return the address of a client, or "" if the hop has none or is a trusted proxy."""
     if not hop.node or is_trusted(hop.node, networks):
         return ""
     return str(_address(hop.node) or UNKNOWN)

@@ -65,5 +65,5 @@ def _fields_or_refusal(rule: RateLimitRule, count: int, seconds_left: float) -> 
 
 
 def _plain(path: str) -> str:
-    """Return a path as the services read it, without a slash at its end."""
+    """Return a path as the services decode it, without a slash at its end."""
     return (unquote(path) if "%" in path else path).rstrip("/")

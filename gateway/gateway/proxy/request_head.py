@@ -25,7 +25,7 @@ class RequestHead:
 
     @property
     def may_run_twice(self) -> bool:
-        """True if the request may run twice, even late: by its method, or by its key."""
+        """True if the request may run twice, even much later: by its method or its key."""
         if self.method != "POST":
             return self.method in SAFE
         keys = values(self.headers, b"idempotency-key")
@@ -33,7 +33,7 @@ class RequestHead:
 
     @property
     def may_resend(self) -> bool:
-        """True if a lost request may be sent again. If-Match would fail the second time."""
+        """True if a lost request may be sent again at once. If-Match would fail the second time."""
         is_conditional = values(self.headers, b"if-match")
         return self.may_run_twice or (self.method in IDEMPOTENT and not is_conditional)
 

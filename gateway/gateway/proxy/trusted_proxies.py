@@ -42,7 +42,7 @@ class TrustedProxies:
         return is_trusted(peer, self.networks)
 
     def source_of(self, headers: Headers, peer: str, scheme: str) -> Source:
-        """Return the source of a request, and log once if the fields about it are not believed."""
+        """Return the source of a request. Log once if the fields about it are not believed."""
         found = source_of(headers, peer, scheme, self.networks)
         if found.is_disputed:
             self._report(DISPUTED, peer)
@@ -57,10 +57,10 @@ class TrustedProxies:
             logger.warning(message, subject)
 
     async def resolve(self) -> None:
-        """Ask for the addresses of each host. One that is not answered keeps those it had."""
+        """Resolve the name of each host. A name that does not resolve keeps its last addresses."""
         await asyncio.gather(*map(self._resolve, self._resolved))
         found = [network for networks in self._resolved.values() for network in networks]
-        if [*self.networks] != [*self._fixed, *found]:  # otherwise the caches stay of use
+        if [*self.networks] != [*self._fixed, *found]:  # otherwise the caches stay valid
             self.networks = Networks([*self._fixed, *found])
 
     async def _resolve(self, name: str) -> None:
@@ -70,7 +70,7 @@ class TrustedProxies:
             self._report(NAMELESS, name)
 
     async def resolve_forever(self) -> NoReturn:
-        """Ask again from time to time."""
+        """Call resolve() every RESOLVE_INTERVAL seconds."""
         while True:
             await asyncio.sleep(RESOLVE_INTERVAL)
             await self.resolve()

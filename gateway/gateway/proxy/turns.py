@@ -1,4 +1,4 @@
-"""The turns in which large bodies move on, so that other requests pass between their parts."""
+"""The turns of large bodies, so that other requests pass between their parts."""
 
 import asyncio
 
@@ -8,8 +8,8 @@ from gateway.fair_queue import FairQueue
 class Turns:
     """One turn in each round of the event loop, to read the next part of a large body.
 
-    Without turns, a round would move a part of every body whose next one is there, and every other
-    request would wait that long at each of its steps.
+    Without turns, a round would move a part of every body that has one, and every other request
+    would wait for all of them at each of its steps.
     """
 
     def __init__(self) -> None:

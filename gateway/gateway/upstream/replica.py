@@ -37,7 +37,7 @@ class Replica:
         self.standing = NEW
         self.in_flight = 0
         self.heard_at = 0.0  # when it last answered a request
-        self.check_at = 0.0  # when it is asked how it stands, at the earliest
+        self.check_at = 0.0  # the earliest time of the next check
         self._idle: deque[UpstreamConnection] = deque()  # the most recently used is last
         self._limits = limits
 

@@ -36,9 +36,9 @@ class Upstream:
     ) -> tuple[Replica, UpstreamConnection]:
         """Return a connection to the best replica; release() must follow.
 
-        While none is usable, it waits a moment and asks them once more. With `avoided`, a replica
-        that lost the request, the connection is always a new one, and so it is unless it
-        `may_reuse` one.
+        If none accepts, wait a moment for a usable one and ask them once more. With `may_reuse` the
+        connection may be an idle one, but not after a replica has lost the request: that one is
+        `avoided`.
         """
         if found := await self._connect_to_any(avoided, may_reuse=may_reuse):
             return found
@@ -108,7 +108,7 @@ class Upstream:
 
 
 async def check_all(upstreams: Collection[Upstream]) -> None:
-    """Wait a moment for what the first request should find known."""
+    """Check all replicas, for START_TIMEOUT seconds at most, before the first request."""
     with suppress(TimeoutError):
         async with asyncio.timeout(START_TIMEOUT):
             await asyncio.gather(*(it.replicas.check_all() for it in upstreams))

@@ -18,6 +18,8 @@ from platform_service.passwords import hash_password
 
 pytest_plugins = ["chassis_testing.fixtures"]
 
+Write = Callable[..., dict[str, Any]]
+
 PASSWORD = "correct horse"
 PLATFORM = Service(
     "platform_service",
@@ -96,7 +98,7 @@ def bob(new_user: Callable[[str], User]) -> User:
 
 
 @pytest.fixture
-def write_article(client: httpx.Client) -> Callable[..., dict[str, Any]]:
+def write_article(client: httpx.Client) -> Write:
     def write(owner: User, **fields: object) -> dict[str, Any]:
         content = {"title": "A title", "content": "Some text"} | fields
         answer = client.post("/articles/", json=content, headers=owner.headers)

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import PASSWORD, User, delete, sign_in
+from conftest import PASSWORD, User, Write, delete, sign_in
 from refreshing import refresh, tokens_of
 
 from chassis_testing import hostile
@@ -15,7 +15,6 @@ from chassis_testing.fixtures import Sql
 from chassis_testing.hostile import short
 from chassis_testing.problem import CANARY, assert_problem, assert_refused
 
-Write = Callable[..., dict[str, Any]]
 NEW = "battery staple"
 
 

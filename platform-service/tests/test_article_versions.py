@@ -1,16 +1,12 @@
 """Articles that many people change: ETag, If-Match and If-None-Match."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import httpx
-from conftest import User
+from conftest import User, Write
 
 from chassis_testing.fixtures import Sql
 from chassis_testing.problem import assert_problem
-
-Write = Callable[..., dict[str, Any]]
 
 
 def test_the_tag_of_an_article_changes_with_it(client: httpx.Client, ann: User) -> None:

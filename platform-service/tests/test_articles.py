@@ -1,13 +1,12 @@
 """Articles: every route and field, and what others may see and do."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
 
 import httpx
 import pytest
-from conftest import User
+from conftest import User, Write
 
 from chassis_testing import hostile
 from chassis_testing.changes import assert_changed
@@ -15,7 +14,6 @@ from chassis_testing.hostile import short
 from chassis_testing.paging import pages, rows
 from chassis_testing.problem import assert_problem, assert_refused
 
-Write = Callable[..., dict[str, Any]]
 FIELDS = [
     *("id", "title", "content", "is_published", "owner_id", "owner_email"),
     *("created_at", "updated_at", "published_at"),

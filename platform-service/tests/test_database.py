@@ -1,18 +1,16 @@
 """The database: its rules hold for plain SQL too."""
 
 from collections.abc import Callable
-from typing import Any
 
 import httpx
 import pytest
-from conftest import PASSWORD, User
+from conftest import PASSWORD, User, Write
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from chassis.database import Database
 from chassis_testing.fixtures import Sql
 from chassis_testing.problem import assert_problem
 
-Write = Callable[..., dict[str, Any]]
 USER = "INSERT INTO users (email, hashed_password) VALUES ({}, 'x')"
 ARTICLE = "INSERT INTO articles (title, content, owner_id) VALUES ({}, {}, {})"
 

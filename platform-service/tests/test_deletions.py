@@ -1,13 +1,12 @@
 """Deletions of accounts: what goes with them, and who comes too late."""
 
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
-from conftest import PASSWORD, User, delete, sign_in
+from conftest import PASSWORD, User, Write, delete, sign_in
 from sqlalchemy import text
 
 from chassis.database import Database
@@ -16,8 +15,6 @@ from chassis_testing.hanging import connections_at_work
 from chassis_testing.problem import assert_problem
 from chassis_testing.waiting import until
 from platform_service import crud
-
-Write = Callable[..., dict[str, Any]]
 
 
 def test_a_deleted_account_is_gone_with_its_articles(

@@ -5,12 +5,11 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 from alembic import command
-from conftest import PASSWORD, PLATFORM, User, sign_in
+from conftest import PASSWORD, PLATFORM, User, Write, sign_in
 from sqlalchemy import URL, text
 
 from chassis.database import Database
@@ -233,7 +232,7 @@ def test_the_job_sets_when_something_was_published_by_a_release_that_did_not_say
     sql: Sql,
     monkeypatch: pytest.MonkeyPatch,
     ann: User,
-    write_article: Callable[..., dict[str, Any]],
+    write_article: Write,
 ) -> None:
     monkeypatch.setattr("chassis.migrations.ROWS", 2)
     for is_published in (*[True] * 5, False):

@@ -5,11 +5,10 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import PASSWORD, User
+from conftest import PASSWORD, User, Write
 
 from chassis_testing.fixtures import Server
 
-Write = Callable[..., dict[str, Any]]
 Show = Callable[[str], None]
 
 

@@ -45,9 +45,8 @@ def make_app(
 ) -> FastAPI:
     """Return an application of these routers, whose tags have these descriptions.
 
-    Its lifespan sets `app.state.database`, and, if the service knows callers,
-    `app.state.token_verifier`.
-    Where a token alone does not make a caller, the look-up raises UnauthorizedError.
+    Its lifespan sets `app.state.database`, and `app.state.token_verifier` if the service knows
+    callers. The look-up raises UnauthorizedError if a token is valid but its caller is not.
     """
     log = AccessLog(part)
 

@@ -36,7 +36,7 @@ class Room:
         self._rest_until = 0.0
 
     async def wait_for_bytes(self, request: Request) -> None:
-        """Wait until there is room for the whole body. Raise HTTPException where there is none."""
+        """Wait until there is room for the whole body, or raise HTTPException."""
         size = int(request.headers.get("content-length", BODY_LIMIT))
         if size > BODY_LIMIT:
             raise HTTPException(413, TOO_LARGE)
@@ -49,7 +49,7 @@ class Room:
         _end_of(request).callback(self._give_back, client, size)
 
     async def parse(self, request: Request, parse: Callable[[], T]) -> T:
-        """Parse a large document when it is its turn. Raise HTTPException if that takes long."""
+        """Parse a large document when its turn comes, or raise HTTPException if that takes long."""
         async with _patience():
             await self._places.acquire()
         _end_of(request).callback(self._places.release)
@@ -69,7 +69,7 @@ class Room:
 
 @asynccontextmanager
 async def _patience() -> AsyncIterator[None]:
-    """Run a block that waits, or raise HTTPException after PATIENCE seconds."""
+    """Run the block, or raise HTTPException after PATIENCE seconds."""
     try:
         async with asyncio.timeout(PATIENCE):
             yield
@@ -101,7 +101,7 @@ def has_too_many_values(document: bytes) -> bool:
 
 
 def _marks(parts: Iterable[bytes]) -> int:
-    """Return how many values there are but one: each follows a comma or the start of a list.
+    """Return the number of values less one: each follows a comma or the start of a list.
 
     A count ends at MAX_VALUES.
     """

@@ -1,7 +1,7 @@
 """The caller of a request: the id that its token names, for the parameters of routes.
 
-`app.state.token_verifier` verifies the token. Where it is None, the service knows no callers and is
-open.
+`app.state.token_verifier` verifies the token. Where it is None, the service knows no callers, and
+is open.
 """
 
 from collections.abc import Callable

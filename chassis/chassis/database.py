@@ -74,7 +74,7 @@ class Database:
         return self._write_threads.storage_is_full
 
     def close(self) -> None:
-        """Begin nothing more, and close every connection that is not at work."""
+        """Begin nothing more, and close every connection that is not in use."""
         for threads in (self._read_threads, self._write_threads):
             threads.shutdown(wait=False, cancel_futures=True)
         self.read_engine.dispose()
@@ -173,5 +173,5 @@ def _end_snapshot(connection: Connection) -> None:
 
 
 def reason_of(error: DBAPIError) -> str:
-    """Return what the driver says, in one line."""
+    """Return the first line of the driver's message."""
     return str(error.orig).partition("\n")[0]

@@ -62,7 +62,7 @@ NEW = insert(FirstAnswer).values(
         for column in ("caller_id", "route", "key", "fingerprint", "expires_at")
     }
 )
-# An expired key is as good as a new one.
+# An expired key counts as new.
 CLAIM = NEW.on_conflict_do_update(
     index_elements=sa.inspect(FirstAnswer).primary_key,
     set_={name: NEW.excluded[name] for name in ("fingerprint", "expires_at")},

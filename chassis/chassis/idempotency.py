@@ -154,8 +154,8 @@ def _invalid(message: str) -> RequestValidationError:
 def idempotent(create: Callable[..., Any]) -> Callable[..., Any]:
     """Return the endpoint of a route that takes an Idempotency-Key.
 
-    It is made of a `def` with `db` and `response`, and without `request`, which is called once for
-    each key.
+    `create` is a `def` with the parameters `db` and `response`, and without `request`. It is called
+    once for each key.
     """
 
     @wraps(create)

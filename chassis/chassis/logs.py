@@ -16,13 +16,13 @@ from typing import Any, TextIO
 from pydantic_core import to_json
 
 logger = logging.getLogger(__name__)
-logger.setLevel(logging.INFO)  # where nothing configures logging, as under uvicorn's own command
+logger.setLevel(logging.INFO)  # uvicorn's own command configures no logger but its own
 
 FLUSH_SECONDS = 0.05  # how long the line of a request may wait for others
 COMPLAINT_INTERVAL = 60.0  # seconds between two lines about a fault that lasts
-HEALTH = frozenset(("/livez", "/readyz"))  # paths, whose lines have the level debug
+HEALTH = frozenset(("/livez", "/readyz"))  # paths whose lines have the level debug
 
-# Set where a request begins, so that every line written in its course carries it.
+# Set where a request begins, so that each of its lines has it.
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 VALID_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 
@@ -43,7 +43,7 @@ def set_request_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
 class JsonFormatter(logging.Formatter):
     """Formats a record as one line.
 
-    Of an exception the line has the type and the places, but not the text, which may repeat a
+    The line has the type and the places of an exception, but not its text, which may repeat a
     value that a client sent.
     """
 
@@ -63,13 +63,13 @@ class JsonFormatter(logging.Formatter):
 
 
 class Reminder:
-    """The times to complain of a fault that lasts: at once, and then once a minute."""
+    """Says when to log a fault that lasts: at once, and then once a minute."""
 
     def __init__(self) -> None:
         self._next = 0.0
 
     def is_due(self) -> bool:
-        """Return whether to complain now. If so, the next time is a minute later."""
+        """Return whether to log the fault now. If so, the next time is a minute later."""
         is_due = time.monotonic() >= self._next
         if is_due:
             self._next = time.monotonic() + COMPLAINT_INTERVAL
@@ -88,7 +88,7 @@ def _complain(part: str, error: OSError) -> None:
 
 
 class Handler(logging.StreamHandler[TextIO]):
-    """Writes records to standard output. A full disk is no reason for a traceback a line."""
+    """Writes records to standard output. On a full disk it writes no traceback for each line."""
 
     def __init__(self, part: str) -> None:
         super().__init__(sys.stdout)
@@ -124,7 +124,7 @@ class AccessLog:
         self._lines.append(f"{line}\n")
 
     def flush(self) -> None:
-        """Write the lines that still wait."""
+        """Write the lines that are still waiting."""
         lines, self._lines = self._lines, []
         try:
             self._output.write("".join(lines))

@@ -22,7 +22,7 @@ _MISLEADING = re.compile(rb"%(2f|0a)", re.IGNORECASE)
 
 
 class RequestMiddleware:
-    """Plain ASGI: a middleware that buffers would hide from a route that its client has left."""
+    """Plain ASGI: a middleware that buffers would not let a route see that its client has left."""
 
     def __init__(self, app: ASGIApp, collections: frozenset[str], log: AccessLog) -> None:
         self.app = app

@@ -148,7 +148,7 @@ def _fill_alone(database: Database, fill: Callable[[Database], None]) -> None:
 def fill_published_at(
     database: Database, model: Any, published: InstrumentedAttribute[bool]
 ) -> None:
-    """Set when rows were published that a release without this column wrote, or still writes."""
+    """Set `published_at` of rows that a release without this column wrote, or still writes."""
     times = {
         model.published_at: model.created_at,
         model.version: model.version + 1,
@@ -172,7 +172,7 @@ def _update_in_steps(
 def run_alembic(
     settings: type[S], make_database: Callable[[S], Database], metadata: MetaData
 ) -> None:
-    """Run what Alembic's command asks for, on its connection or on one of a new database."""
+    """Run what Alembic's command asks for, on its connection or on a new one."""
     connection = context.config.attributes.get("connection")
     if connection is not None:
         _run(connection, metadata)
@@ -189,14 +189,14 @@ def _run(connection: Connection, metadata: MetaData) -> None:
         target_metadata=metadata,
         include_name=_is_of_models,
         render_item=_render,
-        transactional_ddl=True,  # SQLite's is too, where the driver leaves BEGIN to the engine
+        transactional_ddl=True,  # SQLite's is, too, since the driver leaves BEGIN to the engine
     )
     with context.begin_transaction():
         context.run_migrations()
 
 
 def _is_of_models(name: str | None, *_rest: object) -> bool:
-    # The models name only what `chassis.search` makes it from.
+    # The models do not have what `chassis.search` creates.
     return SEARCH_WORDS not in (name or "")
 
 

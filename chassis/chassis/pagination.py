@@ -33,8 +33,8 @@ class Selection(NamedTuple):
 
     A part is a condition that one index serves in the order of the list. No row meets two parts.
     Parts are built once for all requests, since queries are cached by the identity of their parts.
-    The values belong to the parameters of the parts. `key` has the ids in order where another
-    table leads.
+    `values` has the values of their parameters. `key` is the column of ids to sort by, if it is
+    that of another table.
     """
 
     parts: Parts
@@ -101,7 +101,7 @@ def _page_query(
     """Return the query of a page. It reads little more of each part than the page has.
 
     Each part alone has the order of an index. A single list with OR would be sorted, or would
-    read all that this caller may not see. Of several parts only the keys are merged.
+    read all that this caller may not see. If there are several parts, only their keys are merged.
     """
     columns = _columns_of_order(shown, sort)
     if key is not None:
@@ -138,7 +138,7 @@ def _in_order(query: Query, columns: Columns, sort: str) -> Query:
 
 
 def _comes_after(columns: Columns, sort: str) -> ColumnElement[bool]:
-    """Return the condition of what follows a row in the order."""
+    """Return the condition of the rows that follow a row in the order."""
     row = tuple_(*columns.values())
     last = tuple_(*(bindparam(f"last_{name}", type_=it.type) for name, it in columns.items()))
     return row < last if sort.startswith("-") else row > last

@@ -1,7 +1,7 @@
 """Entity tags, and requests that depend on them (RFC 9110, sections 8.8.3 and 13).
 
-A tag names a version: `"7"`. Where something of another entity is shown too, a hash of it follows:
-`"7-5f3a0c5b1d2e4f60"`. A tag is compared as text, so that one of any other form matches nothing.
+A tag names a version: `"7"`. If something of another entity is shown too, a hash of it follows:
+`"7-5f3a0c5b1d2e4f60"`. Tags are compared as text, so that one of any other form matches nothing.
 """
 
 from hashlib import blake2b
@@ -65,7 +65,7 @@ class ConditionalRequest(StrictRequest):
     def check(self, version: int, *others: str | None) -> None:
         """Raise ChangedError unless the request's preconditions allow this version to change.
 
-        The client may have read it without the others, where it was not signed in.
+        A client that was not signed in may have read it without the others.
         """
         tags = {entity_tag(version), entity_tag(version, *others)}
         self._check_if_match(tags)

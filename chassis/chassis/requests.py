@@ -22,7 +22,7 @@ JSON = "application/json"
 FORM_LIMIT = 16 * 1024  # bytes. Each escape of a form takes Python a moment.
 LONGEST_FIELD_NAME = 100
 NOT_UTF_8 = "surrogateescape"  # pydantic refuses a surrogate in every text and every name
-MAX_DIGITS = 20  # of a whole number that is read exactly; more are out of every field's bounds
+MAX_DIGITS = 20  # of a whole number that is read exactly; a longer one is too large for every field
 
 
 def wrong_media_type(accepted: str) -> str:

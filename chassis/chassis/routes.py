@@ -23,9 +23,9 @@ _BODY = {b"content-length", b"transfer-encoding"}  # a request with a body has o
 
 
 def before_body(dependency: Callable[[Request], Awaitable[T]]) -> Callable[[Request], Awaitable[T]]:
-    """Return a dependency that a route calls before it reads the body. FastAPI reads that first.
+    """Return a dependency that a route calls before it reads the body.
 
-    It is called once for each request.
+    FastAPI would read the body first. The dependency is called once for each request.
     """
 
     @wraps(dependency)  # FastAPI finds a security scheme through __wrapped__

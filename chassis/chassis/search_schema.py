@@ -1,8 +1,8 @@
 # ruff: noqa: S608 - the names of tables and columns stand in the code
 """The SQL with which each engine keeps the words of a table's texts.
 
-All of it is the table's own, so that a migration can change the rule for one table. The names have
-SEARCH_WORDS in them.
+All of it is the table's own, so that a migration can change the rule for one table. The names of
+its tables, columns and indexes contain SEARCH_WORDS.
 """
 
 from collections.abc import Sequence

@@ -136,7 +136,7 @@ class PublishedKeysVerifier(TokenVerifier):
             self._fetched_at = time.monotonic()
 
     async def _get(self) -> bytes:
-        """Return the body at the URL. A redirection is as good as none."""
+        """Return the body at the URL. A redirection is an error."""
         async with (
             httpx.AsyncClient(trust_env=False, verify=self._tls, timeout=FETCH_SECONDS) as client,
             client.stream("GET", self._url, headers={"Accept-Encoding": "identity"}) as answer,

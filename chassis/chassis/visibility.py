@@ -64,7 +64,7 @@ class Visibility:
     ) -> Selection:
         """Return what a list selects: what filters and words find and the caller may see.
 
-        A search on SQLite may take a query first, which counts what it finds.
+        On SQLite, a search may first run a query that counts what it finds.
         """
         parts = self._parts(page.sort, published, owner_id, caller_id)
         is_narrow = owner_id is not None or published is False

@@ -23,5 +23,5 @@ def pages(
 def rows(
     client: httpx.Client, path: str, headers: Mapping[str, str] | None = None
 ) -> list[dict[str, Any]]:
-    """Return the rows of all these pages."""
+    """Return the rows of the page at this path, and of all that its links lead to."""
     return [row for page in pages(client, path, headers) for row in page.json()]

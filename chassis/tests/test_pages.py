@@ -47,7 +47,7 @@ def test_anything_else_than_a_cursor_is_refused(
             assert_refused(client.get(f"{NEWEST}&cursor={value}"), "query", "cursor")
 
 
-def test_a_page_may_begin_behind_any_moment(client: httpx.Client, sql: Sql) -> None:
+def test_a_page_may_begin_after_any_moment(client: httpx.Client, sql: Sql) -> None:
     sql(f"INSERT INTO notes (text, published, published_at) VALUES ('x', true, '{STORED}')")
     for moment, count in ((FIRST, 0), (MOMENT, 1), (LAST, 1)):
         for row_id in (2, 2**63 - 1):

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import requirements
-from parts import IMAGES, PACKAGES, ROOT, docker_answers, heading, run
+from chassis_testing.docker import docker_answers
+from parts import IMAGES, PACKAGES, ROOT, heading, run
 
 RUFF = [sys.executable, "-m", "ruff"]
 # DL3022 takes the build context `chassis` for a stage that is missing.

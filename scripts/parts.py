@@ -32,18 +32,3 @@ def run(
 
 def heading(text: str) -> None:
     print(f"\n=== {text}", flush=True)
-
-
-def docker_answers() -> bool:
-    """Return whether a Docker engine with compose answers."""
-    return all(
-        succeeds(command) for command in (["docker", "info"], ["docker", "compose", "version"])
-    )
-
-
-def succeeds(command: Sequence[str]) -> bool:
-    try:
-        done = subprocess.run(command, check=False, capture_output=True, timeout=30)
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return done.returncode == 0

@@ -17,7 +17,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from parts import IMAGES, PACKAGES, ROOT, docker_answers, heading, run
+from chassis_testing.docker import docker_answers
+from parts import IMAGES, PACKAGES, ROOT, heading, run
 
 PYTEST = [sys.executable, "-m", "pytest"]
 COVERAGE = ["--cov-branch", "--cov-report=term:skip-covered", "--cov-fail-under=95"]

@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from chassis_testing.docker import docker_answers
 from chassis_testing.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -185,18 +186,8 @@ def choose() -> Deployment:
         )
     if url:
         return Foreign(url)
-    containers = wanted == "containers" or (wanted != "processes" and has_engine())
+    containers = wanted == "containers" or (wanted != "processes" and docker_answers())
     return Containers() if containers else Processes()
-
-
-def has_engine() -> bool:
-    if shutil.which("docker") is None:
-        return False
-    commands = (["docker", "info"], ["docker", "compose", "version"])
-    return all(
-        subprocess.run(command, capture_output=True, check=False).returncode == 0
-        for command in commands
-    )
 
 
 @contextmanager

@@ -4,4 +4,4 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.append(str(ROOT / "local"))  # process.py and postgres.py, which `make run` uses too
+sys.path.append(str(ROOT / "local"))  # its modules, which `make run` uses too

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from process import FailedError
+from supervisor import FailedError
 
 from benchmarks import gateway, machine, plot, report, services
 from benchmarks.measure import Effort

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import data
 from postgres import Postgres
-from process import Program, Supervisor
 from sqlalchemy import URL, create_engine, make_url, text
+from supervisor import Program, Supervisor
 
 from benchmarks import ROOT
 from benchmarks.cases import EMAIL, FORM, JSON, PASSWORD, credentials

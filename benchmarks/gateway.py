@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from process import Program, Supervisor
+from supervisor import Program, Supervisor
 
 from benchmarks import ROOT
 from benchmarks.measure import Case, Effort, Result, Target, count_steps, measure

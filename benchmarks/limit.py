@@ -12,8 +12,8 @@ from random import randint
 from typing import Any
 
 import psycopg2  # type: ignore[import-untyped]
-from process import FailedError
 from sqlalchemy import make_url
+from supervisor import FailedError
 
 from benchmarks.processes import cpu_seconds, settle
 from chassis_testing.postgres import find_programs

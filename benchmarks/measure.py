@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from process import FailedError
+from supervisor import FailedError
 
 from benchmarks.processes import Server, cpu_seconds, settle, tail
 from benchmarks.progress import Progress

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from process import FailedError, Program, Supervisor
+from supervisor import FailedError, Program, Supervisor
 
 HOST = "127.0.0.1"
 START_SECONDS = 60.0

@@ -6,8 +6,8 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from process import Supervisor
 from sqlalchemy import URL
+from supervisor import Supervisor
 
 from benchmarks import cases, databases, limit, queries
 from benchmarks.databases import Databases

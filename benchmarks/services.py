@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from process import Supervisor
 from sqlalchemy import URL
+from supervisor import Supervisor
 
 from benchmarks import cases, databases, references
 from benchmarks.cases import BLOG, FLOOR, MAIN, OURS, POSTGRESQL, SQLITE, USUAL

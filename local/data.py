@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from process import FailedError, Program, Supervisor
+from supervisor import FailedError, Program, Supervisor
 
 ROOT = Path(__file__).resolve().parent.parent
 

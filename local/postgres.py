@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 
 from chassis_testing.postgres import HOST, START_SECONDS, STOP_SIGNAL, USER, find_launcher
-from process import Program, Supervisor
+from supervisor import Program, Supervisor
 
 
 class Postgres:

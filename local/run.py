@@ -25,7 +25,7 @@ from chassis_testing.die_with_parent import ask_for_signal
 from chassis_testing.ports import free_ports
 from chassis_testing.postgres import UnavailableError
 from postgres import Postgres
-from process import FailedError, Program, StoppedError, Supervisor, say
+from supervisor import FailedError, Program, StoppedError, Supervisor, say
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"

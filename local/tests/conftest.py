@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from processes import Stack, eventually
+from stack import Stack, eventually
 
 from chassis_testing.ports import free_port
 

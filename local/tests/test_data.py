@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import data
-from process import FailedError, Supervisor
+from supervisor import FailedError, Supervisor
 
 
 def test_secrets_are_made_once_and_only_their_owner_can_read_them(tmp_path: Path) -> None:

@@ -4,12 +4,12 @@ import signal
 from pathlib import Path
 
 import psycopg2  # type: ignore[import-untyped]
-from processes import eventually
+from stack import eventually
 
 import data
 from chassis_testing.ports import free_ports
 from postgres import Postgres
-from process import Supervisor
+from supervisor import Supervisor
 
 
 def start(folder: Path) -> tuple[Supervisor, Postgres]:

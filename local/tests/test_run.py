@@ -11,7 +11,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
-from processes import RUN, Stack, alive, descendants, eventually
+from stack import RUN, Stack, alive, descendants, eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = [file.parent.name for file in ROOT.glob("*-service/pyproject.toml")]

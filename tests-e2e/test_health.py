@@ -1,7 +1,9 @@
 """Liveness and readiness."""
 
 import httpx
-from support.deployment import SERVICES, eventually
+from support.deployment import SERVICES
+
+from chassis_testing.waiting import until
 
 ALL_UP = {"status": "up", "checks": dict.fromkeys(SERVICES, "up")}
 
@@ -12,4 +14,4 @@ def test_the_gateway_is_alive_and_ready_and_lists_each_upstream(api: httpx.Clien
     assert ready.status_code == 200
     assert alive.headers["cache-control"] == ready.headers["cache-control"] == "no-store"
     # A service that answers late, on a machine that does much else, is down for a moment.
-    eventually(lambda: api.get("/readyz").json() == ALL_UP)
+    until(lambda: api.get("/readyz").json() == ALL_UP, "readiness of all")

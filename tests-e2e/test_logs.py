@@ -2,8 +2,10 @@
 
 import httpx
 from support.api import new_email, sign_in, word
-from support.deployment import PARTS, Containers, eventually
+from support.deployment import PARTS, Containers
 from support.logs import lines_of, log_lines
+
+from chassis_testing.waiting import until
 
 
 def test_every_log_line_is_a_json_object_with_time_level_service_and_event(
@@ -32,7 +34,7 @@ def test_no_log_line_shows_a_password_a_token_an_email_or_a_query(
             api.get(path, headers={"Authorization": f"Bearer {sent}"})
     last = word()
     api.get("/users/me", headers={"X-Request-ID": last})
-    eventually(lambda: lines_of(containers, "platform-service", last))
+    until(lambda: lines_of(containers, "platform-service", last), "the last line")
     logged = containers.compose("logs")
     for secret in (password[:-1], email, token.split(".")[1], token.split(".")[2][:-4], query):
         assert secret not in logged

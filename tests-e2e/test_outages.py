@@ -5,7 +5,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from support.api import PASSWORD, User, new_email, sign_in, sign_up, write_article, write_post
-from support.deployment import Containers, eventually
+from support.deployment import Containers
+
+from chassis_testing.waiting import until
 
 
 @pytest.fixture
@@ -35,11 +37,11 @@ def test_without_its_database_only_the_platform_is_503(
     assert api.post("/users/", json=user).status_code == 503
     assert api.get(f"/posts/{write_post(api, author)['id']}").status_code == 200
     assert api.get("/livez").status_code == 200
-    eventually(lambda: platform_check(api) == "down")
+    until(lambda: platform_check(api) == "down", "the end of readiness")
     assert api.get("/readyz").status_code == 200
 
     containers.up("--no-deps", "platform-db")
-    eventually(lambda: api.get("/articles/").status_code == 200)
+    until(lambda: api.get("/articles/").status_code == 200, "the return of the database")
     assert sign_in(api, author.email).status_code == 200
     assert sign_up(api, new_email()).status_code == 201
     assert write_article(api, author)
@@ -59,28 +61,37 @@ def test_without_the_platform_the_blog_knows_its_callers_by_the_keys_that_it_has
         assert write_post(api, ada)["author_id"] == ada.id
         containers.compose("restart", "blog-service")  # which then has no keys
         containers.up("--no-deps", "blog-service")
-        eventually(lambda: api.get(f"/posts/{post['id']}").json() == post)
+        until(lambda: api.get(f"/posts/{post['id']}").json() == post, "the restart")
         refused = api.get("/posts/", headers=ada.auth)
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
     finally:
         containers.up()
-    eventually(lambda: api.get("/posts/", headers=ada.auth).status_code == 200)
+    until(lambda: api.get("/posts/", headers=ada.auth).status_code == 200, "the fetch of keys")
     assert write_post(api, ada)["author_id"] == ada.id
 
 
-def test_a_stopped_service_is_502_or_503_and_the_other_still_answers(
-    containers: Containers, api: httpx.Client, author: User
-) -> None:
-    for service, gone, well in (
+@pytest.mark.parametrize(
+    ("service", "gone", "well"),
+    [
         ("blog-service", "/posts/", "/articles/"),
         ("platform-service", "/articles/", "/posts/"),
-    ):
-        containers.compose("stop", service)
-        try:
-            assert api.get(gone, headers=author.auth).status_code in (502, 503)
-            assert api.get(well).status_code == 200
-            assert api.get("/readyz").json()["checks"][service] == "down"
-            assert api.get("/openapi.json").status_code == 200
-        finally:
-            containers.up()
-        eventually(lambda path=gone: api.get(path).status_code == 200)  # type: ignore[misc]
+    ],
+)
+def test_a_stopped_service_is_502_or_503_and_the_other_still_answers(
+    containers: Containers,
+    api: httpx.Client,
+    author: User,
+    *,
+    service: str,
+    gone: str,
+    well: str,
+) -> None:
+    containers.compose("stop", service)
+    try:
+        assert api.get(gone, headers=author.auth).status_code in (502, 503)
+        assert api.get(well).status_code == 200
+        assert api.get("/readyz").json()["checks"][service] == "down"
+        assert api.get("/openapi.json").status_code == 200
+    finally:
+        containers.up()
+    until(lambda: api.get(gone).status_code == 200, "its return")

@@ -6,8 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 from support.api import User, write_article
-from support.deployment import Containers, eventually
+from support.deployment import Containers
 from support.engine import docker
+
+from chassis_testing.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +28,7 @@ def test_each_of_three_replicas_gets_requests(replicas: list[str], api: httpx.Cl
         return all('"/articles/"' in docker("logs", replica) for replica in replicas)
 
     assert len(replicas) == 3
-    eventually(worked)
+    until(worked, "a request to each")
 
 
 def test_of_twenty_changes_at_three_replicas_with_one_tag_one_is_made(

@@ -1,12 +1,15 @@
 """Request ids, from the client to the log lines."""
 
 import re
+from functools import partial
 
 import httpx
 import pytest
 from support.api import word
-from support.deployment import Containers, eventually
+from support.deployment import Containers
 from support.logs import lines_of
+
+from chassis_testing.waiting import until
 
 
 @pytest.mark.parametrize("path", ["/posts/", "/articles/", "/users/me", "/livez", "/nothing", "/"])
@@ -27,7 +30,7 @@ def test_a_request_id_is_in_the_log_of_every_part_on_its_way(
         request_id = word()
         assert api.get(path, headers={"X-Request-ID": request_id}).status_code == 200
         for part in ("gateway", service):
-            eventually(lambda p=part, r=request_id: lines_of(containers, p, r))  # type: ignore[misc]
+            until(partial(lines_of, containers, part, request_id), "its line")
             [line] = lines_of(containers, part, request_id)
             assert (line["method"], line["path"], line["status"]) == ("GET", path, 200)
             assert (line["service"], line["event"]) == (part, "request")

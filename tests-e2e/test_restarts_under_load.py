@@ -8,7 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 from support.api import User, client, everything, word, write_post
-from support.deployment import PARTS, Containers, eventually
+from support.deployment import PARTS, Containers
+
+from chassis_testing.waiting import until
 
 
 class Writer:
@@ -68,11 +70,11 @@ def test_a_restart_under_fifty_writers_loses_no_acknowledged_write(
     writers = [Writer(containers, author, service, ended) for _ in range(50)]
     with ThreadPoolExecutor(50) as pool:
         running = [pool.submit(writer.work) for writer in writers]
-        eventually(lambda: all(writer.acknowledged for writer in writers))
+        until(lambda: all(writer.acknowledged for writer in writers), "a write of each")
         try:
             containers.compose("restart", service)
             containers.up()
-            eventually(since_now(writers))
+            until(since_now(writers), "another write of each")
         finally:
             ended.set()
         for future in running:

@@ -5,7 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 from support.api import Json, User, new_user, sign_in
-from support.deployment import Containers, eventually
+from support.deployment import Containers
+
+from chassis_testing.waiting import until
 
 
 def refresh(api: httpx.Client, token: str) -> httpx.Response:
@@ -96,7 +98,7 @@ def test_three_replicas_share_sessions_and_wrong_passwords(
             pairs = list(clients.map(lambda one: refreshed(crowd, one), tokens))
         fail_until_refused(api, user.email)
         assert refreshed(api, pairs[0]["refresh_token"])
-        eventually(lambda: sign_in(api, user.email).status_code == 200)
+        until(lambda: sign_in(api, user.email).status_code == 200, "a sign-in")
     finally:
         containers.up("--scale", "platform-service=1")
 

@@ -3,13 +3,13 @@
 import time
 from collections.abc import Callable
 
-SECONDS = 120
-POLL_SECONDS = 0.02
+SECONDS = 120.0
+POLL_SECONDS = 0.01
 
 
-def until(holds: Callable[[], bool], what: str) -> None:
+def until(holds: Callable[[], object], what: str, seconds: float = SECONDS) -> None:
     """Return once the condition holds. Raise AssertionError with the words if it never does."""
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + seconds
     while not holds():
-        assert time.monotonic() < deadline, f"{what} did not happen in {SECONDS} s"
+        assert time.monotonic() < deadline, f"{what} did not happen in {seconds:.0f} s"
         time.sleep(POLL_SECONDS)

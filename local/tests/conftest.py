@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from stack import Stack, eventually
+from stack import Stack
 
 from chassis_testing.ports import free_port
+from chassis_testing.waiting import until
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def stack(tmp_path: Path, port: int) -> Iterator[Stack]:
     """A system that is up."""
     stack = Stack(tmp_path, port)
     try:
-        eventually(stack.is_up)
+        until(stack.is_up, "the start")
         yield stack
     finally:
         stack.stop()

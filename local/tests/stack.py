@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 RUN = [sys.executable, str(Path(__file__).resolve().parents[1] / "run.py")]
@@ -47,13 +46,6 @@ class Stack:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         self.await_end()
-
-
-def eventually(is_so: Callable[[], object], within: float = 60) -> None:
-    deadline = time.monotonic() + within
-    while not is_so():
-        assert time.monotonic() < deadline, f"not so after {within} s"
-        time.sleep(0.01)
 
 
 def descendants(ancestor: int) -> dict[int, str]:

@@ -4,10 +4,10 @@ import signal
 from pathlib import Path
 
 import psycopg2  # type: ignore[import-untyped]
-from stack import eventually
 
 import data
 from chassis_testing.ports import free_ports
+from chassis_testing.waiting import until
 from postgres import Postgres
 from supervisor import Supervisor
 
@@ -41,7 +41,7 @@ def test_a_committed_row_survives_sigkill_of_the_server(tmp_path: Path) -> None:
         ask(tmp_path, postgres, "CREATE TABLE notes AS SELECT 'kept' AS text")
         [[server]] = supervisor.stages
         server.signal(signal.SIGKILL)
-        eventually(lambda: server.has_ended)
+        until(lambda: server.has_ended, "the end of the server")
     finally:
         supervisor.stop()
     supervisor, postgres = start(tmp_path)

@@ -11,7 +11,9 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
-from stack import RUN, Stack, alive, descendants, eventually
+from stack import RUN, Stack, alive, descendants
+
+from chassis_testing.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = [file.parent.name for file in ROOT.glob("*-service/pyproject.toml")]
@@ -34,7 +36,7 @@ def test_ctrl_c_stops_the_gateway_then_the_services_then_the_database(
         return not living
 
     stack.process.send_signal(signal.SIGINT)
-    eventually(all_have_ended)
+    until(all_have_ended, "the end of all")
     assert stack.await_end() == 0, stack.output
     gateway, *services, database = [name for name in ended if name != "worker"]
     assert (gateway, database) == ("gateway", "database")
@@ -54,10 +56,10 @@ def test_after_sigkill_no_process_is_left_and_it_starts_again(
 ) -> None:
     children = set(descendants(stack.process.pid))
     stack.process.kill()
-    eventually(lambda: not alive(children))
+    until(lambda: not alive(children), "the end of all")
     again = Stack(tmp_path, port)
     try:
-        eventually(again.is_up)
+        until(again.is_up, "the start")
     finally:
         again.stop()
 
@@ -68,12 +70,12 @@ def test_after_sigkill_of_make_no_process_is_left(tmp_path: Path, port: int) -> 
     stack = Stack(tmp_path, port, command=["make", "-C", str(tmp_path), "run"])
     children = {}
     try:
-        eventually(stack.is_up)
+        until(stack.is_up, "the start")
         children = descendants(stack.process.pid)
     finally:
         stack.process.kill()
         stack.await_end()
-    eventually(lambda: not alive(set(children)))
+    until(lambda: not alive(set(children)), "the end of all")
 
 
 def test_without_make_it_outlives_the_shell_that_started_it(tmp_path: Path, port: int) -> None:
@@ -82,13 +84,13 @@ def test_without_make_it_outlives_the_shell_that_started_it(tmp_path: Path, port
     assert stack.await_end() == 0
     started = int((tmp_path / "pid").read_text())
     try:
-        eventually(lambda: "Inkwell is running" in stack.output)
+        until(lambda: "Inkwell is running" in stack.output, "the start")
         os.kill(started, signal.SIGINT)  # ignored, as in every job in the background
         time.sleep(1)  # long enough for a stop to begin
         assert "Stopping" not in stack.output
     finally:
         os.kill(started, signal.SIGTERM)
-        eventually(lambda: not alive({started}))
+        until(lambda: not alive({started}), "the end")
     assert "Stopped." in stack.output
 
 
@@ -101,7 +103,7 @@ def test_in_the_background_sigterm_ends_it_at_any_moment_of_its_start(
     stack = Stack(tmp_path, port, command=["sh", "-c", f"trap '' INT; exec {shlex.join(RUN)}"])
     children: set[int] = set()
     try:
-        eventually(lambda: moment in stack.output)
+        until(lambda: moment in stack.output, "the moment")
         children = set(descendants(stack.process.pid))
     finally:
         stack.process.send_signal(signal.SIGTERM)
@@ -115,7 +117,7 @@ def test_a_signal_during_the_imports_ends_it_without_a_traceback(
     tmp_path: Path, port: int, number: signal.Signals
 ) -> None:
     stack = Stack(tmp_path, port, PYTHONPROFILEIMPORTTIME="1")
-    eventually(lambda: "pydantic" in stack.output)
+    until(lambda: "pydantic" in stack.output, "the import of pydantic")
     stack.process.send_signal(number)
     assert stack.await_end() in {0, -number}
     assert "Traceback" not in stack.output
@@ -125,7 +127,7 @@ def test_a_proxy_in_the_environment_is_not_asked(tmp_path: Path, port: int) -> N
     nobody = "http://127.0.0.1:9"
     stack = Stack(tmp_path, port, http_proxy=nobody, HTTP_PROXY=nobody, no_proxy="", NO_PROXY="")
     try:
-        eventually(stack.is_up)
+        until(stack.is_up, "the start")
     finally:
         stack.stop()
 
@@ -169,7 +171,7 @@ def test_the_folder_may_have_characters_that_mean_something_in_a_url(
     folder = tmp_path / "100%20 a?b#c"
     stack = Stack(tmp_path, port, data=folder)
     try:
-        eventually(stack.is_up)
+        until(stack.is_up, "the start")
     finally:
         stack.stop()
     assert (folder / "blog.db").exists()

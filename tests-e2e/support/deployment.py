@@ -6,8 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pytest
 
 from chassis_testing.docker import docker_answers
 from chassis_testing.ports import free_port
+from chassis_testing.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = sorted(file.parent.name for file in ROOT.glob("*-service/pyproject.toml"))
@@ -23,6 +23,7 @@ PARTS = ("gateway", *SERVICES)
 LONG_RUNNING = (*PARTS, "platform-db")
 
 PATIENCE = 60.0  # seconds until a test gives up: plenty even on a slow machine
+START_SECONDS = 5 * PATIENCE
 
 
 class Foreign:
@@ -122,7 +123,7 @@ class Processes:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env=environment, stdout=log, stderr=log
             )
-        eventually(self.is_ready, seconds=300)
+        until(self.is_ready, "The start of local/run.py", START_SECONDS)
 
     def is_ready(self) -> bool:
         assert self.process is not None
@@ -163,14 +164,6 @@ def run(
     output, errors = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
     assert done.returncode == 0, f"{' '.join(command)}: {output[-2000:]} {errors[-4000:]}"
     return output
-
-
-def eventually(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
-    """Poll until the condition holds. Fail when it does not become true."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"it did not become true within {seconds} s"
-        time.sleep(0.02)
 
 
 def choose() -> Deployment:

@@ -1,44 +1,26 @@
 """Hostile bodies by the hundred are refused with the right 4xx, and never echoed."""
 
 import json
-import sys
 from collections.abc import Callable
-from typing import Any
 
 import httpx
 import pytest
-from support.api import User, named, write_article, write_post
+from support.api import Json, User, named, write_article, write_post
 from support.contract import JSON_ROUTES, valid_body
-from support.hostile import CANARY, refused, short
+from support.hostile import refused
+
+from chassis_testing import hostile
+from chassis_testing.hostile import NO_FLAGS, NO_TEXTS, short
+from chassis_testing.problem import CANARY
 
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 Send = Callable[[str, str, str | bytes, str], httpx.Response]
-BROKEN_JSON = [
-    *(b"", b" ", b"{", b"}", b"nul", b"{]", b'{"title": }', b"{'title': 'x'}", b'{"title": "x",}'),
-    *(b'{"title": "x"} {}', b'{"title": NaN}', b'{"title": Infinity}', b'{"x": -Infinity}', b"NaN"),
-    *(b'{"title": "a\nb"}', b'{"title": "a\x00b"}', b"\x00"),
-    *(b'{"title": "\\x41"}', b'{"title": 01}'),
-    *(b'{"title": "\\ud8"}', b'{"title": "\xff"}', b'{"title": "\xed\xa0\x80"}', b'{"\xff": 1}'),
-    *(b'{"title": "\xc0\x80"}', b"\xff\xfe{\x00}\x00"),
-    *("{}".encode("utf-16"), "{}".encode("utf-32")),
-    *('{"title": "x"}'.encode("utf-16-be"), b"// x\n{}", b"title=x", b"<x/>", b"\x1f\x8b\x08\x00"),
-    CANARY.encode(),
-]
 WRONG_JSON = [
-    *(b"null", b"true", b"0", b'"x"', b"[]", b"[{}]", b"1e999", b'[["title", "x"]]'),
-    *(b"[" * 5000 + b"]" * 5000, b"[" * 100_000, b'{"a":' * 50_000, b"9" * 10_000),
-    *(b'{"title":' + b"[" * 900 + b"]" * 900 + b"}", b'{"title": ' + b"9" * 10_000 + b"}"),
-    *(b'{"title": 1e999}', b'{"title": -0.0}', b'{"": 1}', b'{"\\u0000": 1}', b'{"\\ud800": 1}'),
-    *(b'{"' + b"k" * 50_000 + b'": 1}', b'{"__proto__": {}}', b'{"__class__": 1, "self": 1}'),
-    *(b"{" + b",".join(b'"k%d":1' % i for i in range(5000)) + b"}", b'"' + CANARY.encode() + b'"'),
+    *(*hostile.NO_OBJECTS, *hostile.TOO_MANY_VALUES),
+    *(json.dumps({name: 1}).encode() for name in (*hostile.NAMES, "\ud800")),
+    *(f'{{"title": {value}}}'.encode() for value in ("-0.0", "1e999", "9" * 9999)),
 ]
-STRANGE_JSON = [
-    b'\xef\xbb\xbf{"title": "x"}',
-    b'{"title": "x", "title": "y"}',
-    b'{"title": "x"}\n ',
-]
-NO_TEXTS: list[Any] = [1, -1.5, True, [], ["x"], {}, {"a": CANARY}, 10**400, "a\0", "\0", "a\ud800"]
-NO_FLAGS: list[Any] = [None, "x", 2, -1, 1.5, [], {}, [True], "\0", "\ud800", 10**400, CANARY]
+STRANGE_JSON = [b'{"title": "x", "title": "y"}', b'{"title": "x"}\n ']
 NO_EMAILS = [
     *("", "x", "@", "a@", "@example.com", "a@b", "a@localhost", "a@example", "a@127.0.0.1"),
     *("a@[127.0.0.1]", "a@@example.com", "a@example.com@example.com"),
@@ -50,16 +32,19 @@ NO_EMAILS = [
     *("a@" + "b" * 250 + ".com", "a" * 10_000 + "@example.com"),
     *("a@example.com" * 20, "a@xn--a.com", f"{CANARY} {CANARY}@example.com", "a\u202e@example.com"),
 ]
-WRONG_FIELDS: list[tuple[str, str, Any]] = [
-    *(("/posts", "title", value) for value in [*NO_TEXTS, None, "", "x" * 201, "x" * 10**6]),
-    *(("/posts", "body", value) for value in [*NO_TEXTS, "x" * 100_001]),
+NO_PASSWORDS = [*("x" * length for length in (0, 7, 129, 5000, 10**6)), "long enough\0"]
+NO_TITLES = ["", "x" * 201, "x" * 10**6]
+TOO_LONG = f'"{"x" * 100_001}"'
+# The values are JSON.
+WRONG_FIELDS: list[tuple[str, str, str]] = [
+    *(("/posts", "title", value) for value in (*NO_TEXTS, *map(json.dumps, NO_TITLES))),
+    *(("/posts", "body", value) for value in (*NO_TEXTS, TOO_LONG) if value != "null"),
     *(("/posts", "published", value) for value in NO_FLAGS),
-    *(("/articles", "title", value) for value in [*NO_TEXTS, None, "", "x" * 201, "x" * 10**6]),
-    *(("/articles", "content", value) for value in [*NO_TEXTS, None, "", "x" * 100_001]),
+    *(("/articles", "title", value) for value in (*NO_TEXTS, *map(json.dumps, NO_TITLES))),
+    *(("/articles", "content", value) for value in (*NO_TEXTS, '""', TOO_LONG)),
     *(("/articles", "is_published", value) for value in NO_FLAGS),
-    *(("/users", "email", value) for value in [*NO_TEXTS, None, *NO_EMAILS]),
-    *(("/users", "password", value) for value in [*NO_TEXTS, None, "", "x" * 7, "x" * 129]),
-    *(("/users", "password", value) for value in ["x" * 5000, "x" * 10**6, "long enough\0"]),
+    *(("/users", "email", value) for value in (*NO_TEXTS, *map(json.dumps, NO_EMAILS))),
+    *(("/users", "password", value) for value in (*NO_TEXTS, *map(json.dumps, NO_PASSWORDS))),
 ]
 FORMS = [
     *(b"", b"&", b"=", b"&&&=&", b"username", b"username=a", b"password=b", b"username=&password="),
@@ -72,12 +57,6 @@ FORMS = [
     *(b"username=" + b"x" * 10**6 + b"&password=x", b"&" * 10**6, b"a=b&" * 50_000, b"a" * 10**6),
     *(b"grant_type=implicit&username=a&password=b", b'{"username": "a", "password": "b"}', b"\x00"),
     *(f"username={CANARY}@example.com&password={CANARY}".encode(), b"username=\r\n&password=\r\n"),
-]
-MEDIA = [
-    *("", "/", "application", "application/", "application/json/x"),
-    *("text/json", "application/jsonp"),
-    *("multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=x"),
-    *("application/xml", "text/html", "a" * 5000, "application/octet-stream", CANARY),
 ]
 
 
@@ -94,25 +73,21 @@ def send(api: httpx.Client, author: User) -> Send:
     return send
 
 
-def dumped(value: object) -> str:
-    """Return JSON, even of huge integers, which Python refuses by default."""
-    sys.set_int_max_str_digits(0)
-    return json.dumps(value)
+def with_field(body: Json, field: str, value: str) -> str:
+    """Return the body as JSON, with this value, which is JSON, in the field."""
+    return json.dumps(body | {field: "VALUE"}).replace('"VALUE"', value)
 
 
-@pytest.mark.parametrize("content", BROKEN_JSON, ids=short)
+@pytest.mark.parametrize("content", [b"", *hostile.NOT_JSON], ids=short)
 @pytest.mark.parametrize(("method", "path"), JSON_ROUTES)
 def test_broken_json_is_400(send: Send, method: str, path: str, content: bytes) -> None:
-    empty = content.strip() == b""
-    refused(send(method, path, content, JSON), 400, *([422] if empty else []))
+    refused(send(method, path, content, JSON), 400 if content else 422)
 
 
 @pytest.mark.parametrize("content", WRONG_JSON, ids=short)
 @pytest.mark.parametrize(("method", "path"), JSON_ROUTES)
-def test_json_of_a_wrong_shape_is_refused(
-    send: Send, method: str, path: str, content: bytes
-) -> None:
-    refused(send(method, path, content, JSON), 400, 422)
+def test_json_of_a_wrong_shape_is_422(send: Send, method: str, path: str, content: bytes) -> None:
+    refused(send(method, path, content, JSON), 422)
 
 
 @pytest.mark.parametrize("content", STRANGE_JSON, ids=short)
@@ -125,16 +100,13 @@ def test_json_that_only_some_parsers_accept_does_no_harm(
 
 @pytest.mark.parametrize(("path", "field", "value"), WRONG_FIELDS, ids=short)
 def test_a_field_of_a_wrong_type_is_refused_by_name(
-    send: Send, path: str, field: str, value: object
+    send: Send, path: str, field: str, value: str
 ) -> None:
     for method, route in JSON_ROUTES:
         if route.startswith(path):
-            answer = send(method, route, dumped(valid_body(path) | {field: value}), JSON)
-            if value == 10**400:
-                refused(answer, 400, 422)  # too large for some parsers of JSON
-            else:
-                refused(answer, 422)
-                assert named(answer) >= {"body", field}
+            answer = send(method, route, with_field(valid_body(route), field, value), JSON)
+            refused(answer, 422)
+            assert named(answer) >= {"body", field}
 
 
 @pytest.mark.parametrize("content", FORMS, ids=short)
@@ -143,13 +115,13 @@ def test_a_bad_form_is_refused(api: httpx.Client, content: bytes) -> None:
     refused(answer, 400, 401, 413, 422)
 
 
-@pytest.mark.parametrize("media", MEDIA, ids=short)
+@pytest.mark.parametrize("media", hostile.MEDIA_TYPES, ids=short)
 @pytest.mark.parametrize(("method", "path"), JSON_ROUTES)
 def test_a_strange_content_type_is_415(send: Send, method: str, path: str, media: str) -> None:
     refused(send(method, path, b'{"title": "x"}', media), 415)
 
 
-@pytest.mark.parametrize("media", [*MEDIA, JSON], ids=short)
+@pytest.mark.parametrize("media", [JSON, *hostile.MEDIA_TYPES], ids=short)
 def test_a_sign_in_with_a_strange_content_type_is_refused(api: httpx.Client, media: str) -> None:
     answer = api.post("/auth/token", content=b"--x", headers={"Content-Type": media})
-    refused(answer, 415, *((400, 422) if media.startswith("multipart") else ()))
+    refused(answer, 422 if media == FORM else 415)

@@ -5,9 +5,11 @@ import re
 import httpx
 import pytest
 from support.api import User, word
-from support.hostile import CANARY, short
 from support.inspection import inspect
 from support.wire import Wire
+
+from chassis_testing.hostile import short
+from chassis_testing.problem import CANARY
 
 DOTS = [
     *("/posts/../users/", "/posts/%2e%2e/users/", "/posts/%2E%2E/users/", "/posts/.%2e/users/me"),

@@ -2,9 +2,8 @@
 
 import httpx
 
+from chassis_testing.problem import CANARY
 from support.inspection import inspect
-
-CANARY = "cAnAry7f3e"  # sent where an answer must not repeat it
 
 
 def refused(answer: httpx.Response | None, *statuses: int) -> None:
@@ -16,8 +15,3 @@ def refused(answer: httpx.Response | None, *statuses: int) -> None:
         shown = {k: v for k, v in answer.json().items() if k != "instance"}
         shown["errors"] = [error | {"loc": ""} for error in shown.get("errors", [])]
         assert CANARY not in str(shown)
-
-
-def short(value: object) -> str:
-    """Return a table's row as a test's name."""
-    return ascii(value)[:40]

@@ -16,26 +16,6 @@ TOO_LARGE = b" " * (2 * 1024 * 1024 + 1)
 # The header fields that only some answers have.
 OF_A_LIST_OR_A_CREATION = {"link", "location", "x-total-count"}
 FIELDS = OF_A_LIST_OR_A_CREATION | {"retry-after", "allow", "www-authenticate", "etag"}
-NAMES = {
-    "GET /posts/": "list_posts",
-    "GET /posts/{post}": "get_post",
-    "POST /posts/": "create_post",
-    "PATCH /posts/{post}": "update_post",
-    "DELETE /posts/{post}": "delete_post",
-    "POST /users/": "create_user",
-    "GET /users/": "list_users",
-    "GET /users/me": "get_me",
-    "PATCH /users/me": "update_me",
-    "GET /users/{user}": "get_user",
-    "POST /auth/token": "create_token",
-    "POST /auth/revoke": "revoke_token",
-    "GET /.well-known/jwks.json": "get_keys",
-    "GET /articles/": "list_articles",
-    "GET /articles/{article}": "get_article",
-    "POST /articles/": "create_article",
-    "PATCH /articles/{article}": "update_article",
-    "DELETE /articles/{article}": "delete_article",
-}
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +58,8 @@ def test_the_document_of_all_routes_is_valid_openapi(document: Json) -> None:
 
 
 def test_the_names_in_the_document_are_good_names_in_any_language(document: Json) -> None:
-    assert {str(route): operation(document, route)["operationId"] for route in ROUTES} == NAMES
+    for route in ROUTES:
+        assert operation(document, route)["operationId"] == route.name
     for section in ("schemas", "responses"):
         for name in document["components"][section]:
             assert re.fullmatch("([A-Z][a-z]+)+", name), name

@@ -17,10 +17,11 @@ TOKENS = {"access_token", "token_type", "expires_in", "refresh_token", "refresh_
 
 @dataclass(frozen=True)
 class Route:
-    """A route of the contract. The path has names in place of ids."""
+    """A route of the contract. The path has names in place of ids; the name is the document's."""
 
     method: str
     path: str
+    name: str
     status: int
     shape: set[str] | None = None
     signed_in: bool = False
@@ -34,24 +35,24 @@ class Route:
 
 
 ROUTES = [
-    Route("GET", "/posts/", 200, POST),
-    Route("GET", "/posts/{post}", 200, POST),
-    Route("POST", "/posts/", 201, POST, signed_in=True),
-    Route("PATCH", "/posts/{post}", 200, POST, signed_in=True),
-    Route("DELETE", "/posts/{post}", 204, None, signed_in=True),
-    Route("POST", "/users/", 201, USER),
-    Route("GET", "/users/", 200, USER, signed_in=True),
-    Route("GET", "/users/me", 200, USER, signed_in=True),
-    Route("PATCH", "/users/me", 200, USER, signed_in=True),
-    Route("GET", "/users/{user}", 200, USER, signed_in=True),
-    Route("POST", "/auth/token", 200, TOKENS),
-    Route("POST", "/auth/revoke", 200),
-    Route("GET", "/.well-known/jwks.json", 200, {"keys"}),
-    Route("GET", "/articles/", 200, ARTICLE),
-    Route("GET", "/articles/{article}", 200, ARTICLE),
-    Route("POST", "/articles/", 201, ARTICLE, signed_in=True),
-    Route("PATCH", "/articles/{article}", 200, ARTICLE, signed_in=True),
-    Route("DELETE", "/articles/{article}", 204, None, signed_in=True),
+    Route("GET", "/posts/", "list_posts", 200, POST),
+    Route("GET", "/posts/{post}", "get_post", 200, POST),
+    Route("POST", "/posts/", "create_post", 201, POST, signed_in=True),
+    Route("PATCH", "/posts/{post}", "update_post", 200, POST, signed_in=True),
+    Route("DELETE", "/posts/{post}", "delete_post", 204, None, signed_in=True),
+    Route("POST", "/users/", "create_user", 201, USER),
+    Route("GET", "/users/", "list_users", 200, USER, signed_in=True),
+    Route("GET", "/users/me", "get_me", 200, USER, signed_in=True),
+    Route("PATCH", "/users/me", "update_me", 200, USER, signed_in=True),
+    Route("GET", "/users/{user}", "get_user", 200, USER, signed_in=True),
+    Route("POST", "/auth/token", "create_token", 200, TOKENS),
+    Route("POST", "/auth/revoke", "revoke_token", 200),
+    Route("GET", "/.well-known/jwks.json", "get_keys", 200, {"keys"}),
+    Route("GET", "/articles/", "list_articles", 200, ARTICLE),
+    Route("GET", "/articles/{article}", "get_article", 200, ARTICLE),
+    Route("POST", "/articles/", "create_article", 201, ARTICLE, signed_in=True),
+    Route("PATCH", "/articles/{article}", "update_article", 200, ARTICLE, signed_in=True),
+    Route("DELETE", "/articles/{article}", "delete_article", 204, None, signed_in=True),
 ]
 READS = [route for route in ROUTES if route.method == "GET"]
 LISTS = [route for route in READS if route.is_collection]
@@ -70,16 +71,12 @@ METHODS = {
     "/articles/{article}": {"GET", "HEAD", "PATCH", "DELETE"},
 } | {page: {"GET", "HEAD"} for page in GATEWAY_PAGES}
 
-# The routes that take JSON.
-JSON_ROUTES = [
-    ("POST", "/posts/"),
-    ("PATCH", "/posts/{post}"),
-    ("POST", "/users/"),
-    ("PATCH", "/users/me"),
-    ("POST", "/articles/"),
-    ("PATCH", "/articles/{article}"),
-]
 FORMS = {"/auth/token", "/auth/revoke"}
+JSON_ROUTES = [
+    (route.method, route.path)
+    for route in ROUTES
+    if route.method in ("POST", "PATCH") and route.path not in FORMS
+]
 
 
 each_route = pytest.mark.parametrize("route", ROUTES, ids=str)

@@ -1,4 +1,4 @@
-"""The table of variables, the settings of the parts, and docker-compose.yml agree."""
+"""The tables of docs/configuration.md are those of the parts, routes.toml and compose."""
 
 import re
 import tomllib
@@ -15,8 +15,16 @@ COMPOSE = (ROOT / "docker-compose.yml").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
 ROUTES_FILE = (ROOT / "gateway" / "gateway" / "routes.toml").read_text()
 ROUTES = tomllib.loads(ROUTES_FILE)
-[TABLE] = re.findall(r"^<!-- variables -->\n+((?:\|.*\n)+)", CONFIGURATION, re.MULTILINE)
-ROWS = [[cell.strip() for cell in row.split("|")[1:-1]] for row in TABLE.splitlines()[2:]]
+
+
+def rows(table: str) -> list[list[str]]:
+    """Return the cells of a table of the document."""
+    pattern = rf"^<!-- {table} -->\n+((?:\|.*\n)+)"
+    [found] = re.findall(pattern, CONFIGURATION, re.MULTILINE)
+    return [[cell.strip() for cell in row.split("|")[1:-1]] for row in found.splitlines()[2:]]
+
+
+VARIABLES = rows("variables")
 
 
 def names(cell: str) -> list[str]:
@@ -51,16 +59,33 @@ def test_every_service_is_in_compose_and_make_up_migrates_and_updates_it(service
 def test_the_table_lists_every_variable_of_a_part_and_of_compose(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    listed = [name for row in ROWS for name in names(row[0])]
+    listed = [name for row in VARIABLES for name in names(row[0])]
     of_compose = set(re.findall(r"\$\{(\w+)", COMPOSE))
     others = {"INKWELL_DATA", "FORWARDED_ALLOW_IPS"}  # of `make run`, and of uvicorn
     assert sorted(listed) == sorted(settings_of_the_parts(monkeypatch) | of_compose | others)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: str(row[0]))
+@pytest.mark.parametrize("row", VARIABLES, ids=lambda row: str(row[0]))
 def test_a_variable_is_handed_on_by_compose_if_the_table_says_so(row: list[str]) -> None:
     for name in names(row[0]):
         assert is_handed_on(name) == row[2].startswith("yes"), name
+
+
+def limits_as_shipped() -> dict[str, str]:
+    """Return every limit in the gateway's file of routes, by its name or rule."""
+    rates = {
+        f"{it.get('method', '')} {it['path']}".strip(): it["limit"] for it in ROUTES["rate_limits"]
+    }
+    limits = {**ROUTES["defaults"], **ROUTES["client"], **rates}
+    return {name: str(value) for name, value in limits.items()}
+
+
+def test_the_table_of_limits_lists_each_with_its_default() -> None:
+    told: dict[str, str] = {}
+    for limits, defaults, meaning in rows("limits"):
+        told |= dict(zip(re.findall(r"`(.+?)`", limits), defaults.split(", "), strict=True))
+        told |= dict(re.findall(r"`(\w+)` = (\w+)", meaning))
+    assert told == limits_as_shipped()
 
 
 def test_the_example_of_env_has_only_variables_that_compose_takes() -> None:

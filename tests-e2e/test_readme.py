@@ -1,4 +1,4 @@
-r"""The tour in README.md works as printed, and the table of limits is that of the gateway.
+r"""The tour in README.md works as printed.
 
 Everything from `<!-- tour -->` to the next heading is the tour. A person pastes its ```sh blocks
 into a terminal, in order. A line "> `text`" below them promises that the text is in the output,
@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import subprocess
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -22,10 +21,7 @@ PROMISE = re.compile(r"^> `(.*)`(?:<br>)?$", re.MULTILINE)
 # A terminal reads a pasted line as an interactive shell does. Without the options, this machine's
 # own settings would count.
 SHELLS = {"bash": ["bash", "-euo", "pipefail"], "zsh": ["zsh", "-f", "-i"]}
-LIMITS = re.compile(r"^<!-- limits -->\n+((?:\|.*\n)+)", re.MULTILINE)
 README = ROOT / "README.md"
-CONFIGURATION = ROOT / "docs" / "configuration.md"
-ROUTES = ROOT / "gateway" / "gateway" / "routes.toml"
 
 
 @pytest.fixture(scope="module")
@@ -75,24 +71,3 @@ def keeps(output: str, promises: list[str]) -> None:
 def test_the_tour_has_no_line_that_a_terminal_would_misread(tour: str) -> None:
     """A # begins a comment in scripts only: zsh takes a pasted one for a command."""
     assert re.findall(r"^\s*#.*", "".join(BLOCK.findall(tour)), re.MULTILINE) == []
-
-
-def limits_as_shipped() -> dict[str, str]:
-    """Return every limit in the gateway's file of routes, by its name or rule."""
-    file = tomllib.loads(ROUTES.read_text())
-    rates = {
-        f"{it.get('method', '')} {it['path']}".strip(): it["limit"] for it in file["rate_limits"]
-    }
-    return {
-        name: str(value) for name, value in {**file["defaults"], **file["client"], **rates}.items()
-    }
-
-
-def test_the_table_of_limits_lists_each_with_its_default() -> None:
-    told: dict[str, str] = {}
-    [found] = LIMITS.findall(CONFIGURATION.read_text())
-    for row in found.splitlines()[2:]:
-        _, names, defaults, meaning, _ = row.split("|")
-        told |= dict(zip(re.findall(r"`(.+?)`", names), defaults.strip().split(", "), strict=True))
-        told |= dict(re.findall(r"`(\w+)` = (\w+)", meaning))
-    assert told == limits_as_shipped()

@@ -23,7 +23,7 @@ PLOTTED = (ONE, LIST, OWNER, DEEP)
 EMAIL, PASSWORD = "ada@example.com", "a fine password"
 JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-PUBLISHED_STEP = 100  # every hundredth row is published
+PUBLISHED_STEP = 100  # multiples of it are published, see seed.PUBLISHED
 LAST = 1_000  # the last page begins so many rows before the end
 SIGN_IN_SECONDS = 3  # each takes long: a round needs time to see some
 

@@ -71,7 +71,7 @@ def usual_copy(url: URL) -> URL:
     return url.set(database=str(file))
 
 
-def platform(folder: Path, url: URL) -> dict[str, str]:
+def platform_settings(folder: Path, url: URL) -> dict[str, str]:
     """Return the platform's settings. The URL may hold the password of a benchmark's database."""
     return {
         "PLATFORM_DATABASE_URL": text_of(url),
@@ -82,7 +82,7 @@ def platform(folder: Path, url: URL) -> dict[str, str]:
     }
 
 
-def blog(url: URL) -> dict[str, str]:
+def blog_settings(url: URL) -> dict[str, str]:
     return {"BLOG_DATABASE_URL": text_of(url), "BLOG_HOST": HOST, "BLOG_DRAIN_SECONDS": "0"}
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from supervisor import Program, Supervisor
 
 from benchmarks import ROOT
-from benchmarks.measure import Case, Effort, Result, Target, count_steps, measure
+from benchmarks.measure import Case, Competitor, Effort, Result, count_steps, measure
 from benchmarks.processes import HOST, Server, find, memory_mib, require, serve
 from benchmarks.progress import Progress, say
 from chassis_testing.ports import free_ports
@@ -77,18 +77,19 @@ def run(
     supervisor = Supervisor()
     try:
         say("gateway: starting the upstream and five servers")
-        targets = start(supervisor, folder, clients)
-        ours = targets[0].server.pid
-        warming = [replace(targets[0], clients=(max(clients),))]
+        competitors = start(supervisor, folder, clients)
+        ours = competitors[0].server.pid
+        warming = [replace(competitors[0], clients=(max(clients),))]
         measure(warming, Effort(1, 1), Progress("gateway: warming up", len(CASES)))
         before = memory_mib(ours)
-        results = measure(targets, effort, Progress("gateway", count_steps(targets, effort)))
+        progress = Progress("gateway", count_steps(competitors, effort))
+        results = measure(competitors, effort, progress)
         return results, {"before": before, "after": memory_mib(ours)}
     finally:
         supervisor.stop()
 
 
-def start(supervisor: Supervisor, folder: Path, clients: Sequence[int]) -> list[Target]:
+def start(supervisor: Supervisor, folder: Path, clients: Sequence[int]) -> list[Competitor]:
     (folder / "large").write_bytes(b"x" * LARGE)
     ports = free_ports(6)
     upstream = ports[0]
@@ -108,7 +109,7 @@ def start(supervisor: Supervisor, folder: Path, clients: Sequence[int]) -> list[
         for (name, command), port in zip(commands.items(), ports[1:], strict=True)
     }
     return [
-        Target("gateway", name, server, CASES, clients, rival=name != OURS)
+        Competitor("gateway", name, server, CASES, clients, rival=name != OURS)
         for name, server in servers.items()
     ]
 

@@ -15,6 +15,7 @@ import psycopg2  # type: ignore[import-untyped]
 from sqlalchemy import make_url
 from supervisor import FailedError
 
+from benchmarks.cases import LIST, LIST_100, ONE, PUBLISHED_STEP
 from benchmarks.processes import cpu_seconds, settle
 from chassis_testing.postgres import find_programs
 
@@ -25,9 +26,7 @@ POSTS = (
     "SELECT id, title, body, published, author_id, created_at, "
     "coalesce(changed_at, created_at) AS updated_at, published_at FROM posts"
 )
-STEP = 100  # multiples of it are published
-ONE = "GET one"
-LISTS = {f"GET list of {size}": size + 1 for size in (20, 100)}
+LISTS = {LIST: 20 + 1, LIST_100: 100 + 1}  # the row after a page says that there is more
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Limit:
 def pgbench(url: str, rows: int, clients: int, seconds: int, database: int) -> list[Limit]:
     """Run prepared statements with pgbench on one thread."""
     found = []
-    pick = f"\\set id {STEP} * random(1, {rows // STEP})\n"
+    pick = f"\\set id {PUBLISHED_STEP} * random(1, {rows // PUBLISHED_STEP})\n"
     sql = {ONE: f"{pick}{ARTICLES} WHERE a.id = :id AND a.is_published IS true;\n"}
     for name, limit in LISTS.items():
         sql[name] = f"{ARTICLES} WHERE a.is_published IS true ORDER BY a.id LIMIT {limit};\n"
@@ -131,8 +130,9 @@ def _bare(
     seconds: int,
     database: int | None,
 ) -> list[Limit]:
+    last = rows // PUBLISHED_STEP
     loops: dict[str, Callable[[], None]] = {
-        ONE: lambda: fetch(one, (STEP * randint(1, rows // STEP),)),  # noqa: S311
+        ONE: lambda: fetch(one, (PUBLISHED_STEP * randint(1, last),)),  # noqa: S311
         **{name: partial(fetch, many, (limit,)) for name, limit in LISTS.items()},
     }
     return [_timed(way, case, loop, seconds, database) for case, loop in loops.items()]

@@ -52,7 +52,7 @@ class Case:
     step: int = 1
     ids: int = 0
     items: int | None = None  # how long the list is that must come
-    clients: Sequence[int] | None = None  # instead of the target's
+    clients: Sequence[int] | None = None  # instead of the competitor's
     seconds: int | None = None  # instead of the run's
 
     def example(self) -> str:
@@ -60,10 +60,10 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Target:
-    """A measurement: a server, its requests and how many clients send them at once."""
+class Competitor:
+    """A server to measure, its requests and how many clients send them at once."""
 
-    group: str  # of competitors that are compared and run in turns
+    group: str  # whose members are compared and run in turns
     name: str
     server: Server
     cases: Sequence[Case]
@@ -90,11 +90,38 @@ class Result:
     """The median of all rounds (of errors, the sum)."""
 
     group: str
-    target: str
+    competitor: str
     case: str
     rows: int
     clients: int
     sample: Sample
+
+
+class Results:
+    """The results of a run, found by what was measured."""
+
+    def __init__(self, results: Sequence[Result]) -> None:
+        self._by_key = {(r.group, r.competitor, r.case, r.rows, r.clients): r for r in results}
+        self.all = results
+
+    def find(
+        self, group: str, competitor: str, case: str, clients: int, rows: int = 0
+    ) -> Result | None:
+        return self._by_key.get((group, competitor, case, rows, clients))
+
+    def cpu(
+        self, group: str, competitor: str, case: str, clients: int, rows: int = 0
+    ) -> float | None:
+        """Return milliseconds of CPU of the process per request."""
+        found = self.find(group, competitor, case, clients, rows)
+        return found.sample.cpu_ms if found else None
+
+    def speed(
+        self, group: str, competitor: str, case: str, clients: int, rows: int = 0
+    ) -> float | None:
+        """Return requests per second."""
+        found = self.find(group, competitor, case, clients, rows)
+        return found.sample.requests_per_second if found else None
 
 
 @dataclass(frozen=True)
@@ -105,70 +132,71 @@ class Effort:
     seconds: int  # of a round
 
 
-Job = tuple[Target, Case, int]
+Job = tuple[Competitor, Case, int]
 
 
-def measure(targets: Sequence[Target], effort: Effort, progress: Progress) -> list[Result]:
+def measure(competitors: Sequence[Competitor], effort: Effort, progress: Progress) -> list[Result]:
     """Run all in each round, competitors one after another: a drift hits all of them alike."""
-    jobs = list(_jobs(targets))
+    jobs = list(_jobs(competitors))
     found: dict[int, list[Sample]] = {index: [] for index in range(len(jobs))}
-    for target, case in {(id(t), c.name): (t, c) for t, c, _ in jobs}.values():
-        check(target, case)
+    for competitor, case in {(id(one), case.name): (one, case) for one, case, _ in jobs}.values():
+        check(competitor, case)
     for number in range(effort.rounds):
-        for index, (target, case, clients) in enumerate(jobs):
-            progress.step(f"round {number + 1}: {target.name}, {case.name}, {clients} clients")
-            found[index].append(_round(target, case, clients, case.seconds or effort.seconds))
+        for index, (competitor, case, clients) in enumerate(jobs):
+            progress.step(f"round {number + 1}: {competitor.name}, {case.name}, {clients} clients")
+            found[index].append(_round(competitor, case, clients, case.seconds or effort.seconds))
     return [
-        Result(target.group, target.name, case.name, target.rows, clients, _median(found[index]))
-        for index, (target, case, clients) in enumerate(jobs)
+        Result(one.group, one.name, case.name, one.rows, clients, _median(found[index]))
+        for index, (one, case, clients) in enumerate(jobs)
     ]
 
 
-def count_steps(targets: Sequence[Target], effort: Effort) -> int:
-    return len(list(_jobs(targets))) * effort.rounds
+def count_steps(competitors: Sequence[Competitor], effort: Effort) -> int:
+    return len(list(_jobs(competitors))) * effort.rounds
 
 
-def _jobs(targets: Sequence[Target]) -> Iterable[Job]:
-    """All pairs of a case and a number of clients; the same case's competitors are neighbours."""
-    names = dict.fromkeys(case.name for target in targets for case in target.cases)
+def _jobs(competitors: Sequence[Competitor]) -> Iterable[Job]:
+    """Yield all pairs of a case and a number of clients, with a case's competitors in a row."""
+    names = dict.fromkeys(case.name for competitor in competitors for case in competitor.cases)
     for name in names:
-        for target in targets:
-            for case in (case for case in target.cases if case.name == name):
-                for clients in case.clients or target.clients:
-                    yield target, case, clients
+        for competitor in competitors:
+            for case in (case for case in competitor.cases if case.name == name):
+                for clients in case.clients or competitor.clients:
+                    yield competitor, case, clients
 
 
-def check(target: Target, case: Case) -> None:
+def check(competitor: Competitor, case: Case) -> None:
     """Send the request once. Raises FailedError when the answer is not what it should be."""
     body = case.body.encode() if case.body is not None else None
     request = urllib.request.Request(  # noqa: S310 - of our own making
-        target.server.url + case.example(), body, dict(case.headers), method=case.method
+        competitor.server.url + case.example(), body, dict(case.headers), method=case.method
     )
     try:
         with urllib.request.urlopen(request, timeout=REQUEST_SECONDS) as answer:  # noqa: S310
             content = answer.read()
     except urllib.error.HTTPError as error:
         said = error.read().decode(errors="replace")
-        raise FailedError(f"{target.name}, {case.name}: {error.code} {said}") from error
+        raise FailedError(f"{competitor.name}, {case.name}: {error.code} {said}") from error
     if case.items is not None and len(json.loads(content)) != case.items:
         raise FailedError(
-            f"{target.name}, {case.name}: {len(json.loads(content))} items, not {case.items}."
+            f"{competitor.name}, {case.name}: {len(json.loads(content))} items, not {case.items}."
         )
 
 
-def _round(target: Target, case: Case, clients: int, seconds: int) -> Sample:
-    server = [target.server.pid]
-    database = [target.database] if target.database else []
+def _round(competitor: Competitor, case: Case, clients: int, seconds: int) -> Sample:
+    server = [competitor.server.pid]
+    database = [competitor.database] if competitor.database else []
     settle([*server, *database])
     before, database_before = cpu_seconds(server), cpu_seconds(database)
-    said = _wrk(target, case, clients, seconds)
+    said = _wrk(competitor, case, clients, seconds)
     cpu, database_cpu = cpu_seconds(server) - before, cpu_seconds(database) - database_before
-    if said["errors"] and not target.rival:
+    if said["errors"] and not competitor.rival:
         raise FailedError(
-            f"{target.name}, {case.name}, {clients} clients: {said['errors']} of "
-            f"{said['requests']} requests failed; the end of its log:\n{tail(target.server.log)}"
+            f"{competitor.name}, {case.name}, {clients} clients: {said['errors']} of "
+            f"{said['requests']} requests failed; the end of its log:\n"
+            f"{tail(competitor.server.log)}"
         )
-    os.truncate(target.server.log, 0)
+    os.truncate(competitor.server.log, 0)
     requests = said["requests"] or nan  # none was answered: nothing is known of one
     return Sample(
         requests_per_second=said["requests"] / said["seconds"],
@@ -180,20 +208,22 @@ def _round(target: Target, case: Case, clients: int, seconds: int) -> Sample:
     )
 
 
-def _wrk(target: Target, case: Case, clients: int, seconds: int) -> dict[str, float]:
+def _wrk(competitor: Competitor, case: Case, clients: int, seconds: int) -> dict[str, float]:
+    url = competitor.server.url + case.example()
     with TemporaryDirectory(prefix="inkwell-wrk-") as folder:
         script = Path(folder) / "case.lua"
         script.write_text(_script(case))
         options = ["-t1", f"-c{clients}", f"-d{seconds}s", f"--timeout={REQUEST_SECONDS}s"]
         done = subprocess.run(
-            ["wrk", *options, "-s", str(script), "--latency", target.server.url + case.example()],
+            ["wrk", *options, "-s", str(script), "--latency", url],
             check=False,
             capture_output=True,
             text=True,
             timeout=seconds + 2 * REQUEST_SECONDS,
         )
     if done.returncode != 0:
-        raise FailedError(f"wrk failed on {target.name}, {case.name}: {done.stderr or done.stdout}")
+        reason = done.stderr or done.stdout
+        raise FailedError(f"wrk failed on {competitor.name}, {case.name}: {reason}")
     said: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return said
 

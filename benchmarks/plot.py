@@ -9,8 +9,8 @@ from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from benchmarks import cases
 from benchmarks.cases import BLOG, FLOOR, MAIN, OURS, POSTGRESQL, SQLITE, USUAL
+from benchmarks.measure import Results
 from benchmarks.services import Findings
-from benchmarks.tables import Results
 
 GROUPS = (POSTGRESQL, SQLITE, BLOG)
 STYLES = dict(zip(cases.PLOTTED, ("C0o-", "C1s-", "C2^-", "C3D-"), strict=True))
@@ -51,7 +51,7 @@ def _line(panel: Axes, found: Results, key: tuple[str, str, str], label: str, st
     points = sorted(
         (r.rows, r.sample.cpu_ms + r.sample.database_cpu_ms)
         for r in found.all
-        if (r.group, r.target, r.case) == key and r.clients == MAIN
+        if (r.group, r.competitor, r.case) == key and r.clients == MAIN
     )
     if points:
         panel.plot(*zip(*points, strict=True), style, label=label, markersize=4, linewidth=1.2)

@@ -12,7 +12,7 @@ from threading import Thread
 from types import ModuleType
 from typing import Any, BinaryIO
 
-from benchmarks.measure import Target, check
+from benchmarks.measure import Competitor, check
 from benchmarks.processes import HOST
 
 REPEATS = 10
@@ -28,25 +28,29 @@ class Queries:
     """
 
     group: str
-    target: str
+    competitor: str
     case: str
     statements: float
     round_trips: float
 
 
-def count(target: Target, sent: Callable[[], Sequence[str]]) -> list[Queries]:
+def count(competitor: Competitor, sent: Callable[[], Sequence[str]]) -> list[Queries]:
     """Send each case a few times, alone; `sent` gives the SQL of all requests so far."""
     counts = []
-    for case in target.cases:
-        check(target, case)
+    for case in competitor.cases:
+        check(competitor, case)
         before = len(sent())
         for _ in range(REPEATS):
-            check(target, case)
+            check(competitor, case)
         queries = sent()[before:]
         own = [query for query in queries if not query.upper().startswith(ENDS)]
         counts.append(
             Queries(
-                target.group, target.name, case.name, len(own) / REPEATS, len(queries) / REPEATS
+                competitor.group,
+                competitor.name,
+                case.name,
+                len(own) / REPEATS,
+                len(queries) / REPEATS,
             )
         )
     return counts

@@ -12,24 +12,24 @@ from supervisor import Supervisor
 from benchmarks import cases, databases, limit, queries
 from benchmarks.databases import Databases
 from benchmarks.limit import Limit
-from benchmarks.measure import Target
+from benchmarks.measure import Competitor
 from benchmarks.processes import Server
 from benchmarks.queries import Queries, Wire
 
 
 def count_platform(
-    stores: Databases, url: URL, ours: Target, others: list[Target]
+    stores: Databases, url: URL, ours: Competitor, others: list[Competitor]
 ) -> list[Queries]:
     """Count the platform's SQL, and on PostgreSQL the usual way's."""
     if ours.group == cases.SQLITE:
-        settings = databases.platform(stores.folder, url)
+        settings = databases.platform_settings(stores.folder, url)
         return count_traced(stores, "platform_service", settings, ours)
     wire = Wire(url.port or 0)
     tapped = url.set(port=wire.port)
     supervisor = Supervisor()
     try:
         log = stores.folder / "counted.log"
-        settings = databases.platform(stores.folder, tapped)
+        settings = databases.platform_settings(stores.folder, tapped)
         server = databases.start_service(supervisor, "platform_service", settings, log)
         found = queries.count(counted(ours, server), lambda: wire.queries)
         settings = {"DATABASE_URL": databases.text_of(tapped)}
@@ -43,7 +43,7 @@ def count_platform(
 
 
 def count_traced(
-    stores: Databases, package: str, settings: dict[str, str], ours: Target
+    stores: Databases, package: str, settings: dict[str, str], ours: Competitor
 ) -> list[Queries]:
     """Count the SQL of a service on SQLite."""
     supervisor = Supervisor()
@@ -56,7 +56,7 @@ def count_traced(
         supervisor.stop()
 
 
-def counted(ours: Target, server: Server) -> Target:
+def counted(ours: Competitor, server: Server) -> Competitor:
     return replace(ours, server=server, cases=cases.with_count(list(ours.cases)))
 
 
@@ -70,7 +70,7 @@ def of_platform(stores: Databases, url: URL, rows: int, seconds: int) -> list[Li
     return found + limit.bare_psycopg2(text, rows, seconds, stores.pid)
 
 
-def of_sqlite(url: URL, rows: int, seconds: int) -> list[Limit]:
+def of_blog(url: URL, rows: int, seconds: int) -> list[Limit]:
     """Run the posts' SQL through the driver that the blog uses."""
     return limit.bare_sqlite3(blog_driver(), Path(str(url.database)), rows, seconds)
 

@@ -3,9 +3,9 @@
 from benchmarks import cases, gateway, targets
 from benchmarks.cases import FLOOR, MAIN, OURS, USUAL
 from benchmarks.limit import Limit
-from benchmarks.measure import Result
+from benchmarks.measure import Result, Results
 from benchmarks.services import Findings
-from benchmarks.tables import Results, number, ratio, table, times
+from benchmarks.tables import number, ratio, table, times
 
 HOW = """
 All numbers are of one run on one machine, which runs the client (wrk) too: read the ratios.
@@ -48,7 +48,7 @@ def of_the_gateway(results: list[Result], memory: dict[str, float]) -> str:
         "CPU, ms/request",
         *("CPU × nginx", "requests/s × fastapi-proxy-lib"),
     ]
-    names = dict.fromkeys(result.target for result in results)
+    names = dict.fromkeys(result.competitor for result in results)
     rows = []
     for case in gateway.CASES:
         key = (case.name, MAIN)
@@ -86,7 +86,7 @@ def _of_a_group(found: Results, group: str) -> str:
         "database's CPU, ms",
         *("CPU × sync route", "CPU × usual way", "requests/s × usual way"),
     ]
-    keys = dict.fromkeys((result.case, result.target, result.rows) for result in in_group)
+    keys = dict.fromkeys((result.case, result.competitor, result.rows) for result in in_group)
     order = list(dict.fromkeys(case for case, _, _ in keys))
     rows = [
         [
@@ -134,7 +134,7 @@ def _speed(value: float, errors: float) -> str:
 def _of_queries(findings: Findings) -> str:
     header = ["service", "server", "case", "SQL statements", "with BEGIN, COMMIT, ROLLBACK"]
     rows = [
-        [q.group, q.target, q.case, f"{q.statements:g}", f"{q.round_trips:g}"]
+        [q.group, q.competitor, q.case, f"{q.statements:g}", f"{q.round_trips:g}"]
         for q in findings.queries
     ]
     note = (
@@ -150,7 +150,7 @@ def _of_limits(findings: Findings, found: Results) -> str:
     rows += [
         _limit_cells(
             Limit(
-                f"{r.group}, {r.target}",
+                f"{r.group}, {r.competitor}",
                 r.case,
                 MAIN,
                 s.requests_per_second,
@@ -159,7 +159,7 @@ def _of_limits(findings: Findings, found: Results) -> str:
             )
         )
         for r in found.all
-        if (r.target, r.rows, r.clients) == (OURS, findings.sizes[-1], MAIN)
+        if (r.competitor, r.rows, r.clients) == (OURS, findings.sizes[-1], MAIN)
         and r.case in {cases.ONE, cases.LIST, cases.LIST_100}
         and (s := r.sample)
     ]

@@ -11,7 +11,7 @@ from benchmarks import cases, databases, references
 from benchmarks.cases import BLOG, FLOOR, MAIN, OURS, POSTGRESQL, SQLITE, USUAL
 from benchmarks.databases import Databases
 from benchmarks.limit import Limit
-from benchmarks.measure import Case, Effort, Result, Target, count_steps, measure
+from benchmarks.measure import Case, Competitor, Effort, Result, count_steps, measure
 from benchmarks.processes import Server, memory_mib, require
 from benchmarks.progress import Progress, say
 from benchmarks.queries import Queries
@@ -97,7 +97,7 @@ def with_platform(stores: Databases, url: URL, plan: Plan, found: Findings) -> N
     """Measure the platform on one database, seeded here."""
     on_postgresql = url.get_backend_name() == "postgresql"
     group = POSTGRESQL if on_postgresql else SQLITE
-    settings = databases.platform(stores.folder, url)
+    settings = databases.platform_settings(stores.folder, url)
     databases.migrate("platform_service", settings)
     supervisor = Supervisor()
     try:
@@ -106,7 +106,7 @@ def with_platform(stores: Databases, url: URL, plan: Plan, found: Findings) -> N
         databases.sign_up(server)
         seed_articles(databases.text_of(url), plan.rows, group)
         token = databases.sign_in(server)
-        ours = target(group, OURS, server, cases.of_the_platform(plan.rows, token), plan)
+        ours = competitor(group, OURS, server, cases.of_the_platform(plan.rows, token), plan)
         ours = replace(ours, database=stores.pid if on_postgresql else None)
         is_thorough = plan.is_largest and plan.effort.rounds > 1
         with_usual = is_thorough or (on_postgresql and not plan.plotted_only)
@@ -122,34 +122,38 @@ def with_platform(stores: Databases, url: URL, plan: Plan, found: Findings) -> N
 
 def with_blog(stores: Databases, url: URL, plan: Plan, found: Findings) -> None:
     """Measure the blog on one database, seeded here."""
-    settings = databases.blog(url)
+    settings = databases.blog_settings(url)
     databases.migrate("blog_service", settings)
     supervisor = Supervisor()
     try:
         log = stores.folder / "blog.log"
         server = databases.start_service(supervisor, "blog_service", settings, log)
         seed_posts(databases.text_of(url), plan.rows, BLOG)
-        ours = target(BLOG, OURS, server, cases.of_the_blog(plan.rows), plan)
+        ours = competitor(BLOG, OURS, server, cases.of_the_blog(plan.rows), plan)
         compare(supervisor, stores, ours, [], plan, found)
         if plan.is_largest:
             found.queries += references.count_traced(stores, "blog_service", settings, ours)
-            found.limits += references.of_sqlite(url, plan.rows, plan.effort.seconds)
+            found.limits += references.of_blog(url, plan.rows, plan.effort.seconds)
     finally:
         supervisor.stop()
 
 
-def target(group: str, name: str, server: Server, sent: Sequence[Case], plan: Plan) -> Target:
-    """Return the measurements of these cases under this plan."""
+def competitor(
+    group: str, name: str, server: Server, sent: Sequence[Case], plan: Plan
+) -> Competitor:
+    """Return a server to measure with these cases under this plan."""
     if not plan.is_largest:  # a password's hash costs the same whatever the table
         sent = [case for case in sent if case.name != cases.SIGN_IN]
     if plan.plotted_only and name == OURS:
         sent = [case for case in sent if case.name in cases.PLOTTED]
     thorough = THOROUGH.get((group, name), [c.name for c in sent if c.name != cases.SIGN_IN])
     sent = [case if case.name in thorough else replace(case, clients=(MAIN,)) for case in sent]
-    return Target(group, name, server, sent, plan.clients, plan.rows)
+    return Competitor(group, name, server, sent, plan.clients, plan.rows)
 
 
-def usual(supervisor: Supervisor, stores: Databases, url: URL, ours: Target, plan: Plan) -> Target:
+def usual(
+    supervisor: Supervisor, stores: Databases, url: URL, ours: Competitor, plan: Plan
+) -> Competitor:
     """Return the usual way on the same rows."""
     if ours.group == SQLITE:
         url = databases.usual_copy(url)
@@ -158,30 +162,30 @@ def usual(supervisor: Supervisor, stores: Databases, url: URL, ours: Target, pla
     server = databases.start_own(supervisor, "benchmarks.usual_way", log, settings, "/livez")
     sent = cases.of_the_platform(plan.rows, databases.sign_in(server), usual=True)
     return replace(
-        target(ours.group, USUAL, server, sent, plan), database=ours.database, rival=True
+        competitor(ours.group, USUAL, server, sent, plan), database=ours.database, rival=True
     )
 
 
 def compare(
     supervisor: Supervisor,
     stores: Databases,
-    ours: Target,
-    others: list[Target],
+    ours: Competitor,
+    others: list[Competitor],
     plan: Plan,
     found: Findings,
 ) -> None:
     """Warm up, measure all in turns, and look at the memory before and after."""
     log = stores.folder / "floor.log"
     server = databases.start_own(supervisor, "benchmarks.floor", log, {}, "/sync/1")
-    floor = target(ours.group, FLOOR, server, cases.DOING_NOTHING, plan)
+    floor = competitor(ours.group, FLOOR, server, cases.DOING_NOTHING, plan)
     warm_up(ours, plan)
     before = memory_mib(ours.server.pid)
-    targets = [floor, ours, *others]
-    progress = Progress(f"{ours.group}, {plan.rows:,} rows", count_steps(targets, plan.effort))
-    results = measure(targets, plan.effort, progress)
+    competitors = [floor, ours, *others]
+    progress = Progress(f"{ours.group}, {plan.rows:,} rows", count_steps(competitors, plan.effort))
+    results = measure(competitors, plan.effort, progress)
     found.results += results
     if plan.is_largest:
-        sent = sum(r.sample.requests_per_second for r in results if r.target == OURS)
+        sent = sum(r.sample.requests_per_second for r in results if r.competitor == OURS)
         found.memory.append(
             Memory(
                 ours.group,
@@ -193,7 +197,7 @@ def compare(
         )
 
 
-def warm_up(ours: Target, plan: Plan) -> None:
+def warm_up(ours: Competitor, plan: Plan) -> None:
     """Send all cases where memory is looked at, elsewhere two."""
     sent = ours.cases if plan.is_largest else ours.cases[:2]
     sent = [replace(case, clients=None, seconds=None) for case in sent]

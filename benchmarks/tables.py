@@ -3,33 +3,6 @@
 from collections.abc import Sequence
 from math import isnan
 
-from benchmarks.measure import Result
-
-
-class Results:
-    """Finds what a round found."""
-
-    def __init__(self, results: Sequence[Result]) -> None:
-        self._by_key = {(r.group, r.target, r.case, r.rows, r.clients): r for r in results}
-        self.all = results
-
-    def find(
-        self, group: str, target: str, case: str, clients: int, rows: int = 0
-    ) -> Result | None:
-        return self._by_key.get((group, target, case, rows, clients))
-
-    def cpu(self, group: str, target: str, case: str, clients: int, rows: int = 0) -> float | None:
-        """Milliseconds of CPU of the process per request."""
-        found = self.find(group, target, case, clients, rows)
-        return found.sample.cpu_ms if found else None
-
-    def speed(
-        self, group: str, target: str, case: str, clients: int, rows: int = 0
-    ) -> float | None:
-        """Return requests per second."""
-        found = self.find(group, target, case, clients, rows)
-        return found.sample.requests_per_second if found else None
-
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
     """Return a Markdown table whose first `left` columns are text and the others numbers."""

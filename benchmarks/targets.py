@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 from benchmarks import cases, gateway
 from benchmarks.cases import BLOG, FLOOR, MAIN, OURS, POSTGRESQL, SQLITE, USUAL
+from benchmarks.measure import Results
 from benchmarks.services import Findings
-from benchmarks.tables import Results, ratio, table
+from benchmarks.tables import ratio, table
 
 READS = 1
 SIGNED_IN_READS = 2
@@ -117,7 +118,7 @@ def _many_clients(found: Results, rows: int) -> Iterator[Target]:
 
 def _statements(findings: Findings) -> Iterator[Target]:
     for group in (POSTGRESQL, SQLITE, BLOG):
-        ours = [q for q in findings.queries if (q.group, q.target) == (group, OURS)]
+        ours = [q for q in findings.queries if (q.group, q.competitor) == (group, OURS)]
         counts = {query.case: query.statements for query in ours}
         two = {cases.SIGNED_IN, cases.DRAFTS, cases.COUNTED}
         writes = {cases.POST, cases.PATCH}

@@ -82,7 +82,7 @@ def run(options: argparse.Namespace, folder: Path) -> None:
 
 
 def table_sizes(options: argparse.Namespace) -> list[int]:
-    """Ten times as many rows each time; in a quick run, one size."""
+    """Return the sizes, each ten times the one before; in a quick run, one size."""
     found: list[int] = [options.rows] if options.quick else [services.FEWEST]
     while found[-1] < options.rows:
         found.append(min(found[-1] * STEP, options.rows))

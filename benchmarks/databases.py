@@ -128,7 +128,7 @@ def start_own(
 
 
 def trace_file(log: Path) -> Path:
-    """Where a traced service writes the statements that it runs."""
+    """Return the file into which a traced service writes the statements that it runs."""
     return log.with_suffix(".sql")
 
 

@@ -82,7 +82,7 @@ def _run_pgbench(url: str, script: str, clients: int, seconds: int) -> str:
 def _found(pattern: str, text: str) -> str:
     match = re.search(pattern, text)
     if match is None:
-        raise FailedError(f"pgbench said what is not understood:\n{text}")
+        raise FailedError(f"The output of pgbench cannot be read:\n{text}")
     return match.group(1)
 
 

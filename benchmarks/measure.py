@@ -166,7 +166,7 @@ def _jobs(competitors: Sequence[Competitor]) -> Iterable[Job]:
 
 
 def check(competitor: Competitor, case: Case) -> None:
-    """Send the request once. Raises FailedError when the answer is not what it should be."""
+    """Send the request once. Raise FailedError when the answer is not what it should be."""
     body = case.body.encode() if case.body is not None else None
     request = urllib.request.Request(  # noqa: S310 - of our own making
         competitor.server.url + case.example(), body, dict(case.headers), method=case.method

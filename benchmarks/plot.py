@@ -17,7 +17,7 @@ STYLES = dict(zip(cases.PLOTTED, ("C0o-", "C1s-", "C2^-", "C3D-"), strict=True))
 
 
 def draw(findings: Findings, file: Path) -> None:
-    """CPU per request, the database's included, at 32 clients; a panel for each service."""
+    """Draw CPU per request, the database's included, at 32 clients; a panel for each service."""
     mpl.rcParams.update({"svg.hashsalt": "inkwell", "font.size": 9})
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     panels = figure.subplots(1, len(GROUPS), sharey=True)

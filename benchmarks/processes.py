@@ -50,7 +50,7 @@ def find(program: str) -> str | None:
 def serve(
     supervisor: Supervisor, program: Program, port: int, log: Path, path: str = "/livez"
 ) -> Server:
-    """Start a server and wait until it answers. Raises FailedError with the end of its log."""
+    """Start a server and wait until it answers. Raise FailedError with the end of its log."""
     began = time.monotonic()
     command = [*INTO_A_FILE, str(log), *program.command]
     (child,) = supervisor.start(replace(program, command=command))
@@ -78,7 +78,7 @@ def tail(log: Path, lines: int = 10) -> str:
 
 
 def cpu_seconds(pids: Sequence[int]) -> float:
-    """User and system time that processes and all their children have taken."""
+    """Return the user and system time that processes and all their children have taken."""
     return sum(map(_ticks, _with_children(pids))) / TICKS
 
 

@@ -1,4 +1,4 @@
-"""Progress on standard error, so that a person sees that it lives."""
+"""Progress on standard error, so that a person sees that the run goes on."""
 
 import sys
 import time

@@ -49,7 +49,7 @@ def usual_way(upstream: str) -> FastAPI:
 
 
 def direct(upstream: str) -> FastAPI:
-    """No proxy: FastAPI answers with the same bytes by itself."""
+    """Return no gateway, but what answers with the same bytes by itself."""
     small = httpx.get(f"{upstream}/articles/1").content
     large = httpx.get(f"{upstream}/articles/2").content
     app = FastAPI()

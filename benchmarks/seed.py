@@ -37,7 +37,10 @@ def owners(rows: int) -> int:
 
 
 def seed_articles(url: str, rows: int, name: str) -> None:
-    """Fill a migrated platform database whose one user has id 1; he owns ids `owners * n`."""
+    """Fill a migrated platform database.
+
+    Its one user so far has id 1, and then owns the multiples of `owners(rows)`.
+    """
     engine = create_engine(url)
     insert(engine, USERS, 2, owners(rows), Progress(f"{name}: users", chunks(owners(rows))))
     values: dict[str, int | str] = {"owners": owners(rows), "words": WORDS}

@@ -20,7 +20,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -
 
 
 def number(value: float | None) -> str:
-    """Three digits that mean something."""
+    """Return the number with three digits that mean something."""
     if value is None:
         return "–"
     if isnan(value):

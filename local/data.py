@@ -23,7 +23,7 @@ def held(folder: Path) -> Iterator[int]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise FailedError(
-            f"The data folder {folder} is in use by another `make run`; perhaps it still stops."
+            f"The data folder {folder} is in use by another `make run`; it may still be stopping."
         ) from None
     else:
         yield lock

@@ -12,7 +12,7 @@ class Postgres:
     """A server on 127.0.0.1 whose data lie in a folder."""
 
     def __init__(self, folder: Path, password_file: Path, port: int) -> None:
-        """Prepare the folder. Raises UnavailableError where PostgreSQL cannot run."""
+        """Prepare the folder. Raise UnavailableError where PostgreSQL cannot run."""
         self.port = port
         self._password_file = password_file
         self._folder = folder

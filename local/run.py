@@ -1,4 +1,4 @@
-"""Runs the whole system as processes on this machine: `make run`.
+"""Run the whole system as processes on this machine: `make run`.
 
 The gateway listens on 127.0.0.1:GATEWAY_PORT (8000) and reads the other GATEWAY_… variables too.
 The data are in the folder INKWELL_DATA (.data in the root folder). Ctrl-C stops everything in
@@ -187,7 +187,7 @@ def given(name: str) -> str:
 
 
 def gateway_port() -> int:
-    """Return the port to use. Raises FailedError if it is no number or not free."""
+    """Return the port to use. Raise FailedError if it is no number or not free."""
     wanted = given("GATEWAY_PORT") or "8000"
     if not (wanted.isdecimal() and 0 < int(wanted) <= LAST_PORT):
         raise FailedError(f"GATEWAY_PORT must be a number from 1 to 65535, not {wanted!r}.")

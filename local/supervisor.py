@@ -97,7 +97,7 @@ class Child:
 
 
 class Supervisor:
-    """Starts programs in stages, watches them, and stops them in the reverse order.
+    """Programs that are started in stages, watched, and stopped in the reverse order.
 
     The main thread must start the programs: when a thread that started one ends, Linux takes
     that for the end of the parent. Every child inherits the file descriptors in `keep_open`.
@@ -137,7 +137,7 @@ class Supervisor:
         return stage
 
     def run(self, *programs: Program) -> None:
-        """Run programs side by side to their end. Raises FailedError if an exit code is not 0."""
+        """Run programs side by side to their end. Raise FailedError if an exit code is not 0."""
         stage = self.start(*programs)
         while not all(child.has_ended for child in stage):
             self._pause()
@@ -150,7 +150,7 @@ class Supervisor:
     def wait_until(
         self, condition: Callable[[], bool], what: str, seconds: float, every: float = POLL_SECONDS
     ) -> None:
-        """Wait for a condition. Raises FailedError at the deadline or if a child ends."""
+        """Wait for a condition. Raise FailedError at the deadline or if a child ends."""
         deadline = time.monotonic() + seconds
         while not condition():
             self._pause(every)
@@ -159,7 +159,7 @@ class Supervisor:
                 raise FailedError(f"{what} took longer than {seconds:.0f} seconds.")
 
     def watch(self) -> None:
-        """Wait for ever. Raises StoppedError at a signal, FailedError if a child ends."""
+        """Wait for ever. Raise StoppedError at a signal, FailedError if a child ends."""
         while True:
             self._pause()
             self._check_children()

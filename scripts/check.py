@@ -1,4 +1,4 @@
-"""Checks format, lint, types, Dockerfiles, compose and requirements: `make check`.
+"""Check format, lint, types, Dockerfiles, compose and requirements: `make check`.
 
 Every check runs; the last line names those that failed.
 """

@@ -1,4 +1,4 @@
-"""Locks every requirements file with hashes: `make lock`. Options go to uv, e.g. --upgrade.
+"""Lock every requirements file with hashes: `make lock`. Options go to uv, e.g. --upgrade.
 
 requirements-dev.txt in the root folder has everything that development needs. It is locked first
 and constrains the others, so that each package has one version everywhere. local/requirements.txt

@@ -1,4 +1,4 @@
-"""Runs every test: `make test`, or with --slow those that take long: `make slow`.
+"""Run every test: `make test`, or with --slow those that take long: `make slow`.
 
 The tests of each part run on this Python and, where a Docker engine answers, inside its image. The
 end-to-end tests run against containers, or else against processes. The first failure ends it all.

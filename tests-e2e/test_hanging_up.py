@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections import Counter
 from contextlib import suppress
+from typing import Self
 
 import httpx
 import pytest
@@ -12,7 +13,7 @@ from support.wire import Wire
 
 
 class Pulse(threading.Thread):
-    """Asks for /livez again and again, and counts the statuses; None stands for no response."""
+    """A thread that asks for /livez again and again, and counts the statuses; None is no answer."""
 
     def __init__(self, wire: Wire) -> None:
         super().__init__()
@@ -26,7 +27,7 @@ class Pulse(threading.Thread):
                 answer = self.wire.ask("GET", "/livez")
             self.answers[answer.status_code if answer else None] += 1
 
-    def __enter__(self) -> "Pulse":
+    def __enter__(self) -> Self:
         self.start()
         return self
 

@@ -14,7 +14,7 @@ from chassis_testing.waiting import until
 
 
 class Writer:
-    """Writes posts with unique titles over one connection for as long as it lasts.
+    """A client that writes posts with unique titles over one connection for as long as it lasts.
 
     While the gateway itself restarts, a new connection may be refused. Through a port forwarder,
     that looks like a connection that ends without a response. Otherwise each request is answered.

@@ -1,4 +1,4 @@
-"""Runs a program that Linux signals when its parent ends, however the parent ends.
+"""Run a program that Linux signals when its parent ends, however the parent ends.
 
     python die_with_parent.py PARENT_PID SIGNAL_NUMBER COMMAND…
 

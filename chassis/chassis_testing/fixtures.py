@@ -49,7 +49,7 @@ def _refuse(_moment: datetime) -> str:
 
 @pytest.fixture(scope="session", autouse=True)
 def typed_moments() -> None:
-    """Makes SQLite's driver refuse a moment that has not the one form of all."""
+    """Make SQLite's driver refuse a moment that has not the one form of all."""
     newest_sqlite().register_adapter(datetime, _refuse)
 
 
@@ -179,7 +179,7 @@ def bob(key: SigningKey) -> dict[str, str]:
 
 @pytest.fixture
 def sql(database: Database) -> Sql:
-    """Runs plain SQL that goes around the API, and returns its rows."""
+    """A function that runs plain SQL, which goes around the API, and returns its rows."""
 
     def run(statement: str) -> Sequence[Row[Any]]:
         with database.engine.begin() as connection:

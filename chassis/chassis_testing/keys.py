@@ -68,7 +68,7 @@ class SigningKey:
 
 
 class KeyServer:
-    """Publishes its keys, or answers as it is told, and counts how often it is asked."""
+    """A server of keys that may answer otherwise, and that counts how often it is asked."""
 
     def __init__(self) -> None:
         self.keys = [SigningKey()]

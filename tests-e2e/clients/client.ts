@@ -1,4 +1,4 @@
-// Signs in, writes posts, each once, pages through them newest first and handles a 412, with the generated client.
+// Sign in, write posts, each once, page through them newest first and handle a 412, with the generated client.
 import assert from "node:assert/strict";
 
 import { createPost, createToken, getPost, listPosts, updatePost } from "./generated";

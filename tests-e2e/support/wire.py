@@ -14,7 +14,7 @@ Headers = list[tuple[str, str]]
 
 
 class Wire:
-    """Sends bytes to the gateway and reads one response. Text is encoded as latin-1."""
+    """A client that sends bytes and reads one response. Text is encoded as latin-1."""
 
     def __init__(self, url: str) -> None:
         self.base = urlsplit(url)

@@ -27,6 +27,6 @@ def field_lines(fields: Headers) -> bytes:
 
 
 def chunk(data: bytes, *, is_last: bool) -> bytes:
-    """Return data as a chunk, with the end of the body behind the last: RFC 9112, section 7.1."""
+    """Return data as a chunk, with the end of the body after the last: RFC 9112, section 7.1."""
     framed = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
     return framed + b"0\r\n\r\n" if is_last else framed

@@ -66,7 +66,7 @@ def get_caller(db: Session, user_id: int, *, lock: bool | dict[str, bool] = Fals
 
 
 def find_caller(db: Session, user_id: int | None) -> User | None:
-    """Return the user of a token, if one was sent. Raise UnauthorizedError as above."""
+    """Return the user of a token, if one was sent. Raise an error of `get_caller`."""
     return None if user_id is None else get_caller(db, user_id)
 
 
@@ -178,7 +178,7 @@ def _lock_caller(db: Session, caller: User) -> User:
     """Return the caller, locked until the transaction ends.
 
     Raise an error of `get_caller`, or WrongCurrentPasswordError if the password was changed after
-    it had been verified. Of two changes at once, the first one holds.
+    it was verified. Of two changes at once, the first one counts.
     """
     user = get_caller(db, caller.id, lock=True)
     if user.hashed_password != caller.hashed_password:
@@ -205,7 +205,7 @@ def get_article(db: Session, article_id: int, caller: User | None) -> Article:
 
 
 def create_article(db: Session, article: ArticleCreate, owner: User) -> Article:
-    """Insert an article of the owner's. Its id and its time come back with the INSERT."""
+    """Insert an article. The INSERT returns its id and its times."""
     created = Article(**article.model_dump(), owner=owner)
     db.add(created)
     db.flush()

@@ -1,6 +1,6 @@
-"""`python -m platform_service.make_secrets PASSWORD_FILE KEY_FILE` makes what is missing of both.
+"""`python -m platform_service.make_secrets PASSWORD_FILE KEY_FILE` makes each that is missing.
 
-Each is written whole or not at all and never overwritten, however many run this at once.
+Each is written whole or not at all, and never overwritten, even if several processes run this.
 `platform_service.rotate_secrets` changes them later.
 """
 
@@ -39,7 +39,7 @@ def new_key() -> bytes:
 
 
 def write(path: Path, content: bytes, mode: int, *, replace: bool) -> None:
-    """Write a file whole or not at all, over the one that may be there or not."""
+    """Write a file whole or not at all. Replace one that exists only if `replace` is true."""
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         unfinished = Path(folder) / path.name
         with unfinished.open("wb") as file:

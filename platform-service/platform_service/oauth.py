@@ -14,10 +14,10 @@ from platform_service.errors import RefreshTokenError, WrongPasswordError
 
 
 class OAuthRoute(Route):
-    """A route whose problems say what clients of OAuth2 read (RFC 6749, section 5.2)."""
+    """A route whose problems have the member `error` (RFC 6749, section 5.2)."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler, which marks the errors."""
+        """Return the handler, which adds the code of an error to its problem."""
         handler = super().get_route_handler()
 
         async def marking_handler(request: Request) -> Response:
@@ -32,7 +32,7 @@ class OAuthRoute(Route):
 
 
 def _oauth_error(error: Exception) -> str | None:
-    """Return the code of an error. There is none for a failure of the service, nor for 429."""
+    """Return the code of an error, or None for a failure of the service and for 429."""
     if isinstance(error, HTTPException) and error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return None
     if isinstance(error, TooManyRequestsError):

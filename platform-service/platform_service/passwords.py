@@ -1,4 +1,4 @@
-"""Password hashing: argon2id at the cost that OWASP asks for, 19 MiB and about 45 ms."""
+"""Password hashing: argon2id at the cost that OWASP recommends, 19 MiB and about 45 ms."""
 
 import unicodedata
 
@@ -23,14 +23,14 @@ async def hash_password(password: str) -> str:
 
 
 def _normalized(password: str) -> str:
-    """Return the password in the form NFKC, since keyboards write one letter in several ways."""
+    """Return the password in the form NFKC, since keyboards encode some letters differently."""
     return unicodedata.normalize("NFKC", password)
 
 
 async def verify_password(password: str, hashed_password: str | None) -> bool:
     """Return whether the password has this hash.
 
-    Without a hash the answer takes as long, so that nobody learns who has an account.
+    Without a hash the check takes as long, so that nobody learns who has an account.
     """
     return await to_thread.run_sync(_verify, password, hashed_password, limiter=_limiter)
 

@@ -27,7 +27,7 @@ def hide_email(request: Request, caller_id: int | None, user: User) -> None:
 def hide_emails(
     request: Request, caller_id: int | None, rows: list[Row], *, owner: str, email: str
 ) -> None:
-    """Do the same in rows, whose columns with the id and the e-mail of a user have these names."""
+    """Do the same in rows. `owner` and `email` name the columns of a user's id and e-mail."""
     if _hides(request, caller_id):
         for row in rows:
             if row[owner] != caller_id:

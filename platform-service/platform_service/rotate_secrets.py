@@ -13,7 +13,7 @@ from pathlib import Path
 from platform_service.keys import PEM_END, TOKEN_SECONDS, read_private_keys
 from platform_service.make_secrets import KEY_MODE, PASSWORD_MODE, new_key, new_password, write
 
-# A text before a key in PEM, which readers of PEM skip (RFC 7468, section 2).
+# A line before a key, which readers of PEM skip (RFC 7468, section 2).
 ADDED = "This key does not sign yet.\n"
 RESTART = "Now restart each platform-service and wait until it is ready"
 
@@ -24,7 +24,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Step:
-    """A step: what it does, the words for the operator, and the content that it makes of a file."""
+    """A step: what it does, what the operator does next, and the file's new content."""
 
     does: str
     next: str

@@ -45,7 +45,7 @@ FIND = (
     .where(RefreshToken.sha256 == bindparam("sha256"), RefreshToken.expires_at > NOW)
     .with_for_update(of=User, key_share=True)
 )
-# Of all who use a token at once, the first one sets its time, and all of them learn it.
+# Of several requests that use a token at once, the first one sets its time, and all of them get it.
 USE = (
     update(RefreshToken)
     .where(RefreshToken.sha256 == bindparam("used"))

@@ -51,7 +51,7 @@ def set_active(database: Database, email: str, *, is_active: bool) -> None:
 
 
 def _arguments() -> dict[str, Any]:
-    """Return the function `run` of the command, and the arguments that it takes."""
+    """Return the arguments: `run` is the function of the command, and takes the others."""
     parser = argparse.ArgumentParser("python -m platform_service.users", description=__doc__)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     commands.add_parser("list", help="print a table of all users").set_defaults(run=print_users)
@@ -66,7 +66,7 @@ def _arguments() -> dict[str, Any]:
 
 
 def _email(argument: str) -> str:
-    if not argument.isprintable():  # as bytes that are not UTF-8 are not
+    if not argument.isprintable():  # bytes that are not UTF-8, for example
         raise argparse.ArgumentTypeError("it is not an e-mail address")
     return as_registered(argument)
 
@@ -77,8 +77,8 @@ def main() -> None:
     run = arguments.pop("run")
     settings = load_settings(Settings)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `… | head` ends this without a word
-    # An e-mail may have letters that the terminal's encoding has not.
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # nobody replaced it
+    # An e-mail may have letters that the terminal's encoding does not have.
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # it is not replaced
     try:
         with closing(make_database(settings)) as database:
             run(database, **arguments)

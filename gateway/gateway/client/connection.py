@@ -267,7 +267,7 @@ class ClientConnection(Connection):
         return bool(self.flow.read_paused or waits_for_continue)
 
     def _has_left(self) -> bool:
-        """Ask the system. The transport does not see an end behind data that is not read yet."""
+        """Ask the system, since the transport does not see an end that follows unread data."""
         poll = select.poll()
         poll.register(self.transport.get_extra_info("socket").fileno(), CLOSED)
         return bool(poll.poll(0))

@@ -29,7 +29,7 @@ OWN = frozenset((b"server", b"x-request-id", b"ratelimit", b"ratelimit-policy"))
 NOT_FROM_CLIENT = HOP_BY_HOP | SET_HERE
 NOT_FROM_UPSTREAM = HOP_BY_HOP | OWN | {name for name, _ in SECURITY}
 
-# W3C Trace Context, section 3.2. Later versions may have more behind the flags.
+# W3C Trace Context, section 3.2. Later versions may have more after the flags.
 IDS = rb"(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
 TRACEPARENT = re.compile(rb"00-%b|(?!00|ff)[0-9a-f]{2}-%b(-.*)?" % (IDS, IDS))
 # Section 3.3.1: a member of the list, which may be empty.

@@ -196,7 +196,7 @@ class UpstreamConnection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._is_reusable = False  # data behind a complete response belongs to no request
+            self._is_reusable = False  # data after a complete response belongs to no request
             if self.state is not DONE:
                 self.close(Problem(*BROKEN))
         if self.received > MAX_HEAD and not self.status:

@@ -21,7 +21,8 @@ async def get_keys(
     caller_id: CallerId, db: Db, request: Request
 ) -> dict[str, list[dict[str, Any]]]:
     """Read the public keys that verify the tokens (RFC 7517)."""
-    if caller_id is not None:  # else no thread is needed, and the keys come while a database hangs
+    # Without a caller no thread is needed: the keys are served while the database hangs.
+    if caller_id is not None:
         await in_transaction(db, crud.get_caller, caller_id)
     keys: KeySet = request.app.state.keys
     return keys.jwks()

@@ -70,7 +70,7 @@ class Database:
 
     @property
     def storage_is_full(self) -> bool:
-        """Whether there was no room for the last transaction that wrote."""
+        """True if there was no room for the last transaction that wrote."""
         return self._write_threads.storage_is_full
 
     def close(self) -> None:

@@ -67,7 +67,7 @@ class AnyPage(Input):
 
     @property
     def position(self) -> dict[str, Any]:
-        """Where the page begins, if not at the first row: the values of the row before it."""
+        """The values of the row before the page, or {} if the page begins at the first row."""
         return {} if self.after is None else {"id": self.after}
 
     def next_parameter(self, row: dict[str, Any]) -> dict[str, str]:
@@ -111,7 +111,7 @@ class TextPage(AnyPage):
 
     @property
     def position(self) -> dict[str, Any]:
-        """Where the page begins, if not at the first row: the values of the row before it."""
+        """The values of the row before the page, or {} if the page begins at the first row."""
         if self.cursor is None:
             return super().position
         return dict(zip(("published_at", "id"), decode_cursor(self.cursor), strict=True))

@@ -173,7 +173,7 @@ def ann(key: SigningKey) -> dict[str, str]:
 
 @pytest.fixture
 def bob(key: SigningKey) -> dict[str, str]:
-    """Those of another one, whose id is 2."""
+    """The header fields of another caller, whose id is 2."""
     return key.bearer(2)
 
 

@@ -26,7 +26,7 @@ def base64url(data: bytes) -> str:
 
 
 def encoded(value: object) -> str:
-    """Return a header or claims, encoded likewise."""
+    """Return a header or claims as a token has them."""
     return base64url(json.dumps(value).encode())
 
 
@@ -55,7 +55,7 @@ class SigningKey:
         return TokenVerifier(ISSUER, AUDIENCE, {self.kid: self.private.public_key()})
 
     def token(self, header: dict[str, Any] | None = None, **claims: Any) -> str:
-        """Return a good token but for these fields and claims; None leaves a claim out."""
+        """Return a good token, except for these fields and claims. None leaves a claim out."""
         good = {"iss": ISSUER, "aud": AUDIENCE, "sub": "1", "exp": int(time.time()) + 900}
         kept = {name: value for name, value in (good | claims).items() if value is not None}
         return jwt.encode(

@@ -1,4 +1,4 @@
-"""Which connections are admitted: there is a limit for all clients, and one for each client."""
+"""The admission of connections: there is a limit for all clients, and one for each client."""
 
 from collections import Counter
 

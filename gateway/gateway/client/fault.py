@@ -1,4 +1,4 @@
-"""What a client's connection reports to the proxy: an invalid request, a client that has left."""
+"""Reports of a client's connection to the proxy: an invalid request, or a client that has left."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Where a request comes from: Forwarded (RFC 7239) and the X-Forwarded fields before it."""
+"""The source of a request, by Forwarded (RFC 7239) and the older X-Forwarded fields."""
 
 import re
 from collections.abc import Sequence

@@ -4,7 +4,10 @@ from time import perf_counter
 
 
 class Timeline:
-    """Tells a slow client from a slow service. A moment that has not come is 0."""
+    """The times of a request, which tell a slow client from a slow service.
+
+    A time that has not come is 0.
+    """
 
     __slots__ = ("answered", "asked", "began", "replica")
 

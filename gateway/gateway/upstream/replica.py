@@ -15,7 +15,7 @@ CHECK = (
 
 
 class Standing(IntEnum):
-    """How a replica stands. Of those that are usable, a request goes to the best."""
+    """The standing of a replica. A request goes to the best of the usable ones."""
 
     WELL = 0
     NEW = 1  # it has not accepted a connection yet, and may not listen yet

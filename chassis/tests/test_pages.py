@@ -75,7 +75,7 @@ def test_an_unknown_order_is_refused(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("fraction", [timedelta(0), timedelta(microseconds=1)])
-def test_moments_a_microsecond_apart_are_told_apart_and_equal_ones_by_id(
+def test_moments_a_microsecond_apart_differ_and_equal_ones_are_ordered_by_id(
     client: httpx.Client, sql: Sql, fraction: timedelta
 ) -> None:
     moment = MOMENT.replace(microsecond=0)

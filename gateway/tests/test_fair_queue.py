@@ -32,7 +32,7 @@ def test_a_client_that_may_not_go_on_keeps_its_place() -> None:
     asyncio.run(story())
 
 
-def test_the_turn_of_a_request_that_has_ended_is_nobodys() -> None:
+def test_a_request_that_has_ended_takes_no_turn() -> None:
     async def story() -> None:
         queue = FairQueue()
         queue.join("a").cancel()

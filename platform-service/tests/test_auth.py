@@ -150,9 +150,7 @@ def test_a_form_that_cannot_be_read_is_an_invalid_request(
     assert assert_problem(answer, status, "error")["error"] == "invalid_request"
 
 
-def test_a_field_that_is_unknown_or_empty_is_as_good_as_none(
-    client: httpx.Client, ann: User
-) -> None:
+def test_a_field_that_is_unknown_or_empty_is_ignored(client: httpx.Client, ann: User) -> None:
     assert sign_in(client, ann.email, audience="x", scope="").status_code == 200
 
 

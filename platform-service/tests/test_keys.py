@@ -157,7 +157,7 @@ def test_a_clock_that_is_a_little_ahead_refuses_no_token_that_is_valid_elsewhere
     assert client.get("/users/me", headers=headers).status_code == 200
 
 
-def test_two_tokens_sign_nobody_in(client: httpx.Client, ann: User) -> None:
+def test_a_request_with_two_tokens_is_refused(client: httpx.Client, ann: User) -> None:
     authorization = ("Authorization", ann.headers["Authorization"])
     for other in (authorization, ("Authorization", "Basic x")):
         answer = client.get("/articles/", headers=[authorization, other])

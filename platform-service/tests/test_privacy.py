@@ -70,7 +70,7 @@ def test_a_list_shows_the_callers_own_email_among_those_that_it_hides(
     assert [user["email"] for user in users] == [None, ann.email]
 
 
-def test_whoever_writes_or_signs_up_sees_the_own_email(
+def test_writers_and_new_users_see_their_own_email(
     client: httpx.Client, ann: User, write_article: Write, show: Show
 ) -> None:
     show("owner")

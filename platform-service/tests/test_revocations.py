@@ -64,7 +64,7 @@ def test_revoking_what_names_no_session_changes_nothing(
     assert next_of(client, token)
 
 
-def test_an_access_token_of_nobody_any_more_is_revoked_as_any_other(
+def test_an_access_token_of_a_deleted_user_is_revoked_like_any_other(
     client: httpx.Client, ann: User
 ) -> None:
     access_token = tokens_of(client, ann)["access_token"]

@@ -102,7 +102,7 @@ def test_the_right_password_waits_too_and_then_ends_the_count(
     fail(client, 2)
 
 
-def test_an_email_that_nobody_has_is_counted_likewise(
+def test_failures_for_an_email_that_nobody_has_are_counted_too(
     client: httpx.Client, ann: User, pass_time: PassTime
 ) -> None:
     for email in (ann.email, "eve@example.com", "\u0130 <x>"):

@@ -96,7 +96,7 @@ def test_deactivation_holds_at_once_and_activation_ends_it(
 
 @pytest.mark.usefixtures("ann")
 @pytest.mark.parametrize("email", ["eve@example.com", ""])
-def test_an_email_that_nobody_has_is_one_sentence(run: Run, email: str) -> None:
+def test_an_email_that_nobody_has_ends_the_program_with_one_sentence(run: Run, email: str) -> None:
     assert run("deactivate", email) == (1, "", "users: nobody has this e-mail.\n")
 
 

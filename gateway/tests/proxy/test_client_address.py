@@ -176,7 +176,7 @@ OUTER = [
 
 
 @pytest.mark.parametrize(("protos", "hosts", "forwarded", "proto", "host"), OUTER)
-def test_the_outer_scheme_and_host_are_those_that_are_told_of(
+def test_the_outer_scheme_and_host_are_those_that_a_trusted_proxy_reports(
     protos: list[bytes], hosts: list[bytes], forwarded: list[bytes], proto: bytes, host: bytes
 ) -> None:
     sent = [(b"host", b"inner")]

@@ -1,8 +1,8 @@
-"""Makes .venv/ with what the project needs, then runs a command in it.
+"""Make .venv/ with what the project needs, then run a command in it.
 
-    python3 scripts/bootstrap.py                                 installs what development needs
-    python3 scripts/bootstrap.py COMMAND…                        then runs the command in the root
-    python3 scripts/bootstrap.py --only-run python local/run.py  installs what `make run` needs
+    python3 scripts/bootstrap.py                                 install what development needs
+    python3 scripts/bootstrap.py COMMAND…                        then run the command in the root
+    python3 scripts/bootstrap.py --only-run python local/run.py  install what `make run` needs
 
 It needs Python 3.11 or newer and nothing else. It does nothing when all of that is installed.
 """
@@ -115,7 +115,7 @@ def make_environment() -> None:
 
 
 def install(requirements: Path) -> None:
-    """Install a requirements file. Exits with the reasons if that fails."""
+    """Install a requirements file. Exit with the reasons if that fails."""
     with tempfile.TemporaryDirectory() as folder:
         uv = install_with_uv(requirements, Path(folder))
         pip = install_with_pip(requirements) if uv else ""

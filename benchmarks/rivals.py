@@ -49,7 +49,7 @@ def usual_way(upstream: str) -> FastAPI:
 
 
 def direct(upstream: str) -> FastAPI:
-    """Return no gateway, but what answers with the same bytes by itself."""
+    """Return an application that is no gateway: it answers with the same bytes by itself."""
     small = httpx.get(f"{upstream}/articles/1").content
     large = httpx.get(f"{upstream}/articles/2").content
     app = FastAPI()

@@ -47,7 +47,7 @@ def as_table(targets: list[Target]) -> str:
 
 
 def of_the_gateway(found: Results, memory: dict[str, float]) -> list[Target]:
-    """Return those of CPU, of throughput, of many clients and of memory."""
+    """Return the targets of CPU, throughput, many clients and memory."""
     small, most = gateway.CASES[0].name, gateway.CLIENTS[-1]
     group, ours = "gateway", gateway.OURS
     cpu = ratio(found.cpu(group, ours, small, MAIN), found.cpu(group, gateway.NGINX, small, MAIN))
@@ -68,7 +68,7 @@ def of_the_gateway(found: Results, memory: dict[str, float]) -> list[Target]:
 
 
 def of_the_services(findings: Findings) -> list[Target]:
-    """Return those of each service, in the order of the table of results."""
+    """Return the targets of each service, in the order of the table of results."""
     found, largest = Results(findings.results), findings.sizes[-1]
     return [
         *_against_the_floor(found, largest),

@@ -1,9 +1,9 @@
-"""The question whether a Docker engine answers."""
+"""A check for a Docker engine."""
 
 import subprocess
 from collections.abc import Sequence
 
-SECONDS = 30.0  # an engine that hangs is none
+SECONDS = 30.0  # until an engine that hangs counts as none
 QUESTIONS = (["docker", "info"], ["docker", "compose", "version"])
 
 

@@ -49,7 +49,7 @@ def _refuse(_moment: datetime) -> str:
 
 @pytest.fixture(scope="session", autouse=True)
 def typed_moments() -> None:
-    """Make SQLite's driver refuse a moment that has not the one form of all."""
+    """Make SQLite's driver refuse a moment that does not have the one form of all."""
     newest_sqlite().register_adapter(datetime, _refuse)
 
 

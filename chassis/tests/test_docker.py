@@ -1,4 +1,4 @@
-"""A `docker` that is missing, fails or hangs is no engine."""
+"""A `docker` that is missing, fails or hangs counts as no engine."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -13,7 +13,7 @@ from chassis.app import make_app
 from chassis.settings import load_settings
 from chassis.tokens import make_token_verifier
 
-TAGS = {"posts": "Short texts. A draft is seen by its author alone, or by everyone if it has none."}
+TAGS = {"posts": "Short texts. Only its author sees a draft; everyone sees one without an author."}
 
 
 def create_app(settings: Settings) -> FastAPI:

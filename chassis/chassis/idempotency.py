@@ -51,9 +51,9 @@ IdempotencyKey = Annotated[
     OptionalParameter[Annotated[str, AfterValidator(_text_of), WithJsonSchema(_SCHEMA)]],
     Header(
         alias=FIELD,
-        description="When a request is sent again with the same key within 24 hours, it gets the "
-        "first answer again, and nothing more is created. The key may stand in quotes, "
-        "where a quotation mark or a backslash has a backslash before it.",
+        description="A request that is sent again with the same key within 24 hours gets the "
+        "first answer, and nothing is created twice. The key may be quoted; a backslash then "
+        "stands before each quotation mark and backslash in it.",
     ),
 ]
 

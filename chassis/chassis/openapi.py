@@ -55,7 +55,9 @@ class Problem(BaseModel):
     instance: str = Field(description="The path of the request")
     request_id: str = Field(description="X-Request-ID, as in the logs")
     errors: list[FieldError] | MISSING = Field(MISSING, description="Only with 422")
-    error: str | MISSING = Field(MISSING, description="Only of OAuth2: RFC 6749, section 5.2")
+    error: str | MISSING = Field(
+        MISSING, description="Only with errors of OAuth2: RFC 6749, section 5.2"
+    )
 
 
 def _field(description: str, kind: str = "string") -> Document:
@@ -64,13 +66,13 @@ def _field(description: str, kind: str = "string") -> Document:
 
 EVERYWHERE = {  # also in problems, where listing them would hide the others
     "X-Request-ID": _field("The client's, or a new one. It is in every log line."),
-    "Cache-Control": _field("Whether a cache may keep the answer, and must ask again"),
-    "Vary": _field("What the answer depends on besides the URL"),
+    "Cache-Control": _field("Whether a cache may store the answer, and must revalidate it"),
+    "Vary": _field("The request's header fields that the answer depends on"),
 }
 ETAG = {"ETag": _field("The version that is shown, as a strong tag (RFC 9110, section 8.8.3)")}
 LOCATION = {"Location": _field("The path of what was created")}
 LINK = {"Link": _field('`<path?query>; rel="next"` when there is more (RFC 8288)')}
-REPLAYED = {"Idempotent-Replayed": _field("`true` when this is the first answer again")}
+REPLAYED = {"Idempotent-Replayed": _field("`true` if this repeats the first answer")}
 TOTAL = {"X-Total-Count": _field("With `count=true`: the length of the whole list", "integer")}
 RETRY_AFTER = {"Retry-After": _field("Seconds to wait", "integer")}
 FIELDS_OF: dict[int | str, Document] = {
@@ -84,8 +86,8 @@ FIELDS_OF: dict[int | str, Document] = {
 IF_MATCH = "If-Match"
 IF_NONE_MATCH = "If-None-Match"
 PRECONDITIONS = {
-    IF_MATCH: "The ETag that was read, or several: nothing is done when another one is stored.",
-    IF_NONE_MATCH: "The ETag that was read, or several: the answer is 304 when it is still stored.",
+    IF_MATCH: "The ETag that was read, or several. If none is the stored version's: 412.",
+    IF_NONE_MATCH: "The ETag that was read, or several. If one is the stored version's: 304.",
 }
 
 
@@ -121,7 +123,7 @@ def complete(document: Document) -> Document:
     operations = [each for item in document["paths"].values() for each in item.values()]
     for operation in operations:
         if IF_NONE_MATCH in _parameters(operation):
-            operation["responses"]["304"] = {"description": "If-None-Match has the ETag of this."}
+            operation["responses"]["304"] = {"description": "If-None-Match has the current ETag."}
     tagged = [_shape(each["responses"]["200"]) for each in operations if "304" in each["responses"]]
     for path, item in document["paths"].items():
         for method, operation in item.items():

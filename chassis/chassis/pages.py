@@ -54,7 +54,7 @@ class AnyPage(Input):
     limit: Number = Field(default=20, ge=1, le=100)
     after: OptionalParameter[RowId] = Field(
         default=None,
-        description="An id: the page begins behind it, in the order by id. It excludes skip.",
+        description="An id: the page begins after it, in the order by id. Not together with skip.",
     )
     count: bool = Field(default=False, description="Send X-Total-Count")
     sort: str
@@ -90,15 +90,16 @@ class TextPage(AnyPage):
 
     sort: Literal["id", "-id", "-published_at"] = Field(
         default="id",
-        description="`-id`: the newest first. `-published_at`: what is published, the newest first",
+        description="`-id`: newest first. `-published_at`: only what is published, newest first",
         json_schema_extra={"x-enum-varnames": NAMES_OF_ORDERS},
     )
     cursor: OptionalParameter[Annotated[str, AfterValidator(_readable)]] = Field(
         default=None,
-        description="From a Link: the page begins there, in the order by time. It excludes skip.",
+        description="The cursor of a Link: the page begins there, in the order by time. "
+        "Not together with skip.",
     )
     q: OptionalParameter[Annotated[str, Field(min_length=1, max_length=200), NoNul]] = Field(
-        default=None, description="Words that the texts of each result hold, in any letter case"
+        default=None, description="Words that each result contains, in any letter case"
     )
 
     @model_validator(mode="after")

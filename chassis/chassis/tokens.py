@@ -31,7 +31,7 @@ FETCH_INTERVAL = 1.0  # seconds between two fetches, whatever key ids the tokens
 FETCH_SECONDS = 3.0
 MAX_KEY_SET = 64 * 1024  # bytes
 ROW_ID = TypeAdapter[int](RowId)
-NOT_VALID = "The token is not valid, or not any more."
+NOT_VALID = "The token is not valid, or no longer valid."
 
 Keys = Mapping[str, Ed25519PublicKey]
 

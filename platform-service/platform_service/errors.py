@@ -21,7 +21,7 @@ class RefreshTokenError(BadRequestError):
     """The refresh token is unknown, has ended, or is that of a user who is not active."""
 
     def __init__(self) -> None:
-        super().__init__("The refresh token is not valid, or not any more.")
+        super().__init__("The refresh token is not valid, or no longer valid.")
 
 
 class WrongCurrentPasswordError(ForbiddenError):

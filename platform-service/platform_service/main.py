@@ -15,7 +15,7 @@ from platform_service.models import Base
 from platform_service.routers import articles, auth, keys, users
 
 TAGS = {
-    "articles": "Texts with an owner. Drafts are seen by their owner alone.",
+    "articles": "Texts with an owner. Only its owner sees a draft.",
     "users": "Accounts.",
     "auth": "Signing in, and the keys that verify tokens.",
 }

@@ -137,9 +137,9 @@ class TokenRequest(Input):
     ] = Field(default_factory=str)
     password: AnyPassword = Field(default_factory=str)
     # Of any length: one that is too long is as good as any other that is not valid.
-    refresh_token: Annotated[
-        str, Field(min_length=1, description="The newest one that was received")
-    ] = Field(default_factory=str)
+    refresh_token: Annotated[str, Field(min_length=1, description="The newest refresh token")] = (
+        Field(default_factory=str)
+    )
     grant_type: Literal["password", "refresh_token"] = "password"
     scope: Annotated[str, NoNul] = ""
     client_id: Annotated[str, NoNul] = ""
@@ -159,7 +159,7 @@ class TokenRequest(Input):
 class RevocationRequest(Input):
     """The form that ends a session (RFC 7009, section 2.1). Other fields are ignored.
 
-    A field without a value is as good as none (RFC 6749, section 3.2).
+    A field without a value counts as missing (RFC 6749, section 3.2).
     """
 
     model_config = ConfigDict(
@@ -173,7 +173,7 @@ class RevocationRequest(Input):
     token: Annotated[
         str, Field(min_length=1, description="A refresh token; with `all=true` any token")
     ]
-    token_type_hint: Annotated[str, Field(description="It changes nothing")] = ""
+    token_type_hint: Annotated[str, Field(description="Accepted and ignored")] = ""
     all: Annotated[
         str,
         Field(pattern="^(true|false)?$", description="Whether every session of the user ends"),

@@ -7,7 +7,7 @@ from conftest import User, sign_in
 
 from chassis_testing.problem import assert_problem
 
-NOT_VALID = "The refresh token is not valid, or not any more."
+NOT_VALID = "The refresh token is not valid, or no longer valid."
 
 
 def tokens_of(client: httpx.Client, user: User) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def get_post(post_id: PostId, caller_id: CallerId, db: Db, request: ConditionalR
 @router.post("/", status_code=201, response_model=PostOut)
 @idempotent
 def create_post(post: PostCreate, caller_id: WriterId, db: Db, response: Response) -> Post:
-    """Create a post of the caller's; Location names it."""
+    """Create a post; Location names it. The caller is its author."""
     created = crud.create_post(db, post, author_id=caller_id)
     response.headers["Location"] = f"/posts/{created.id}"
     response.headers["ETag"] = entity_tag(created.version)
@@ -56,7 +56,7 @@ def update_post(
     db: Db,
     request: ConditionalRequest,
 ) -> Post:
-    """Change only the fields that are sent. Without an author, anyone signed in may do it."""
+    """Change the fields that are sent. Anyone signed in may change a post without an author."""
     return request.show(crud.update_post(db, post_id, changes, caller_id, request.check))
 
 
@@ -64,5 +64,5 @@ def update_post(
     "/{post_id}", status_code=204, response_class=Response, responses=problem_responses(403)
 )
 def delete_post(post_id: PostId, caller_id: WriterId, db: Db, request: ConditionalRequest) -> None:
-    """Delete one post. Without an author, anyone signed in may do it."""
+    """Delete one post. Anyone signed in may delete one without an author."""
     crud.delete_post(db, post_id, caller_id, request.check)

@@ -53,7 +53,7 @@ def get_article(
 ) -> Article:
     """Read one article; ETag names its version, and the e-mail of its owner where it is shown.
 
-    A new e-mail changes the ETag of each article of a user: If-Match with the last one gives 412.
+    A new e-mail changes the ETag of each article of the user: If-Match with the old one gives 412.
     """
     article = crud.get_article(db, article_id, crud.find_caller(db, caller_id))
     hide_email(request, caller_id, article.owner)
@@ -65,7 +65,7 @@ def get_article(
 def create_article(
     article: ArticleCreate, caller_id: SignedInId, db: Db, response: Response
 ) -> Article:
-    """Create an article of the caller's; Location names it."""
+    """Create an article; Location names it. The caller is its owner."""
     owner = crud.get_caller(db, caller_id, lock=crud.KEY_SHARE)
     created = crud.create_article(db, article, owner)
     response.headers["Location"] = f"/articles/{created.id}"
@@ -81,7 +81,7 @@ def update_article(
     db: Db,
     request: ConditionalRequest,
 ) -> Article:
-    """Change only the fields that are sent, `{"is_published": true}` to publish."""
+    """Change the fields that are sent; `{"is_published": true}` publishes the article."""
     caller = crud.get_caller(db, caller_id)
     article = crud.update_article(db, article_id, changes, caller, request.check)
     return request.show(article, article.owner_email)
@@ -93,5 +93,5 @@ def update_article(
 def delete_article(
     article_id: ArticleId, caller_id: SignedInId, db: Db, request: ConditionalRequest
 ) -> None:
-    """Delete one article of the caller's."""
+    """Delete one of the caller's articles."""
     crud.delete_article(db, article_id, crud.get_caller(db, caller_id), request.check)

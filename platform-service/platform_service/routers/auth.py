@@ -42,8 +42,8 @@ async def create_token(
 
     A refresh token is used once, and the answer has the next one. For ten seconds it may be used
     again, after a lost answer or by a second tab. Later the whole session ends, since the token
-    may be stolen. Wrong passwords for one e-mail have to wait longer and longer (429). Send no
-    Authorization: a token that has expired is refused here too.
+    may be stolen. After wrong passwords for an e-mail, each attempt has to wait longer (429). Send
+    no Authorization header: an expired token in it is refused here, too.
     """
     if form.grant_type == "password":
         issued = await _sign_in(form, caller_id, network, reader, db)
@@ -104,9 +104,9 @@ async def revoke_token(
 ) -> None:
     """Sign out: end the session of a refresh token, or with `all=true` all of its user's.
 
-    With `all=true` the token may be an access token too. One of these names no session, so that
-    without `all=true` it ends by itself within 15 minutes. The answer is the same whatever the
-    token. Send no Authorization: a token that has expired is refused here too.
+    With `all=true` the token may be an access token, too. Without `all=true` an access token, which
+    names no session, stays valid until it expires, within 15 minutes. The answer is the same
+    whatever the token. Send no Authorization header: an expired token in it is refused here, too.
     """
     everywhere = form.all == "true"
     user_id = await _find_user_id(form.token, request) if everywhere else None

@@ -98,7 +98,7 @@ def list_users(
 
 @router.get("/me", response_model=UserOut)
 def get_me(caller_id: SignedInId, db: Db) -> User:
-    """Read who is signed in."""
+    """Read the signed-in user."""
     return crud.get_caller(db, caller_id)
 
 
@@ -112,7 +112,7 @@ async def update_me(
 ) -> User:
     """Change the e-mail, the password or both. A new password ends every session.
 
-    Wrong current passwords have to wait longer and longer (429), as at a sign-in.
+    After wrong current passwords, the next attempt has to wait (429), as at a sign-in.
     """
     caller = await _verify(changes.current_password, caller_id, network, reader, db)
     email = None if changes.email is MISSING else changes.email

@@ -1,17 +1,20 @@
 """Log lines are JSON and hold nothing secret."""
 
+import asyncio
 import json
 import re
 import signal
 import socket
+import threading
 import time
 
 import pytest
+from starlette.types import Receive, Scope, Send
 from support.gateway import Start
 from support.logs import logged
 from support.process import StartProcess
 from support.upstream import RawUpstream, hang, send_and_close
-from support.waiting import eventually
+from support.waiting import PATIENCE, eventually
 from support.wire import OK, Answer, parse, read_all, upload
 
 VARYING = ("time", "duration_ms", "request_ms", "upstream_ms")
@@ -128,3 +131,22 @@ def test_a_client_that_leaves_a_hanging_service_is_logged_with_its_time(
     line = logged(capfd, Answer(0, [(b"x-request-id", b"left")], b""))
     assert line["status"] == 499
     assert line["upstream_ms"] >= PAUSE * 1000 / 2  # it began before the upstream had read it
+
+
+def test_a_client_that_leaves_with_its_whole_answer_is_not_logged_as_one_that_left_it(
+    gateway: Start, upstream: RawUpstream, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A page may still have something to do then, such as to close a file."""
+    running, ends = gateway(upstream.url), threading.Event()
+
+    async def page(_scope: Scope, _receive: Receive, send: Send) -> None:
+        head = {"type": "http.response.start", "status": 200}
+        await send({**head, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+        await asyncio.to_thread(ends.wait, PATIENCE)
+
+    running.app.mount("/page", page)
+    answer = running.get("/page/")
+    eventually(lambda: not running.connections)
+    ends.set()
+    assert logged(capfd, answer)["status"] == 200

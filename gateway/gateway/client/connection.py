@@ -101,7 +101,7 @@ class ClientConnection(Connection):
         self._admission.remove(self._peer, was_admitted=not self._beyond)
         if self.running:
             self.running.disconnected = True  # uvicorn marks the newest request only
-        if self.task:
+        if self.running and self.task and not self.running.response_complete:
             self.task.cancel(CLIENT_LEFT)
         self.cycle = self.running = None  # they refer to this object; no reference cycle is left
 

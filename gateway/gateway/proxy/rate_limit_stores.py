@@ -79,12 +79,10 @@ class SharedStore:
                 window.incr(key)
                 window.pttl(key)
                 _, count, milliseconds = await window.execute()
+            return _window(count, milliseconds, period)
         except Exception:
             await self._redis.connection_pool.disconnect(inuse_connections=False)
             raise
-        if min(count, milliseconds) < 0:
-            raise ValueError  # a window without an end
-        return count, min(milliseconds / 1000, period)
 
     def _may_ask(self) -> bool:
         now = time.monotonic()
@@ -104,3 +102,10 @@ class SharedStore:
     async def close(self) -> None:
         """Close the connections."""
         await self._redis.aclose()
+
+
+def _window(count: int, milliseconds: int, period: int) -> tuple[int, float]:
+    """Return the store's window. What is no window raises an error of whatever kind."""
+    if min(count, milliseconds) < 0:
+        raise ValueError  # a window without an end
+    return count, min(milliseconds / 1000, period)

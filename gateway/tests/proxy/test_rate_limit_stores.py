@@ -70,7 +70,7 @@ class FakeStore:
 
     def __init__(self, windows: bytes | None) -> None:
         self.windows = windows
-        self.transactions = 0
+        self.connections = self.transactions = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"redis://127.0.0.1:{self._listener.getsockname()[1]}/0"
         threading.Thread(target=self._accept, daemon=True).start()
@@ -79,6 +79,7 @@ class FakeStore:
         with suppress(OSError):
             while True:
                 sock, _ = self._listener.accept()
+                self.connections += 1
                 threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
 
     def _serve(self, sock: socket.socket) -> None:
@@ -154,6 +155,7 @@ def test_a_store_that_answers_well_again_is_used_again(failing: FakeStore) -> No
 
     assert allowed(asyncio.run(story())) == 30  # each is the first of its window, says the store
     assert failing.transactions >= 31
+    assert failing.connections > 1, "the connection with the bad answer was kept"
 
 
 def test_a_store_that_fails_is_no_error_for_clients_and_is_counted(

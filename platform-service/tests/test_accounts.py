@@ -99,13 +99,14 @@ def test_wrong_current_passwords_and_failed_sign_ins_count_together(
     client: httpx.Client, ann: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("platform_service.throttle.FREE_FAILURES", 3)
+    monkeypatch.setattr("platform_service.throttle.FIRST_WAIT", 600)  # longer than this test takes
     assert_problem(change(client, ann, "wrong password", password=NEW), 403)
     assert_problem(delete(client, ann, "wrong password"), 403)
     assert sign_in(client, ann.email, "wrong password").status_code == 401
     answers = [change(client, ann, password=NEW), delete(client, ann), sign_in(client, ann.email)]
     for answer in answers:
         assert assert_problem(answer, 429)["detail"].startswith("There were too many wrong")
-        assert 1 <= int(answer.headers["Retry-After"]) <= 2
+        assert 1 <= int(answer.headers["Retry-After"]) <= 600
 
 
 def test_many_guesses_at_once_are_no_way_around_the_wait(

@@ -1,5 +1,5 @@
-# Each target is one plain command, or a few (up), that also run without make. The first use makes .venv. By -I
-# Python reads no variables, such as a PYTHONPATH with modules named like its own.
+# Each target is one plain command, or a few (up); they also run without make. The first use makes
+# .venv. With -I, Python ignores variables such as a PYTHONPATH with modules named like its own.
 PYTHON ?= python3
 .DEFAULT_GOAL := help
 IN_VENV := $(PYTHON) -I scripts/bootstrap.py

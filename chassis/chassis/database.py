@@ -43,7 +43,7 @@ class Database:
     ) -> None:
         self.read_engine = make_engine(connections=readers + 1, read_only=True)
         self.engine = make_engine(connections=writers + 1, read_only=False)
-        self.migrations = migrations
+        self._migrations = migrations
         scripts = ScriptDirectory.from_config(self.alembic_config())
         self._head = scripts.get_current_head()
         self._known = {script.revision for script in scripts.walk_revisions()}
@@ -138,7 +138,7 @@ class Database:
     def alembic_config(self, connection: Connection | None = None) -> Config:
         """Return Alembic's configuration, for an open connection or for one of its own."""
         config = Config()
-        config.set_main_option("script_location", str(self.migrations).replace("%", "%%"))
+        config.set_main_option("script_location", str(self._migrations).replace("%", "%%"))
         config.attributes["connection"] = connection
         return config
 

@@ -196,7 +196,7 @@ def _run(connection: Connection, metadata: MetaData) -> None:
 
 
 def _is_of_models(name: str | None, *_rest: object) -> bool:
-    # The models do not have what `chassis.search` creates.
+    # The models do not have what `chassis.search_upkeep` creates.
     return SEARCH_WORDS not in (name or "")
 
 

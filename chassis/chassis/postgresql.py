@@ -26,7 +26,7 @@ READ_ONLY = "25006"  # the SQLSTATE of a write on a server that has become a sta
 WRITES = ("INSERT", "UPDATE", "DELETE", "MERGE")
 
 # A database that does not answer must not hold a request for long: the answer is 503 instead.
-# A value in the URL's query is preferred.
+# A value in the URL's query takes precedence.
 CONNECT_ARGS: dict[str, Any] = {
     "connect_timeout": 2,  # seconds
     "tcp_user_timeout": 5000,  # milliseconds

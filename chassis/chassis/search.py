@@ -1,8 +1,8 @@
 """Search: the rows whose texts hold all words of a query, found by an index of the database.
 
-A service names a model and its columns: `Search(Note, "text")`. The database keeps the
-words of each row by itself, whoever writes: on PostgreSQL in a tsvector with a GIN index, on SQLite
-in a table of FTS5. `chassis.words` has the rule of what a word is.
+A service names a model and its columns: `Search(Note, "text")`. The database keeps the words of
+each row by itself, whoever writes: on PostgreSQL in a tsvector with a GIN index, on SQLite in a
+table of FTS5. `chassis.words` has the rule of what a word is.
 """
 
 from collections.abc import Mapping

@@ -23,7 +23,7 @@ from chassis.settings import PartSettings
 
 logger = logging.getLogger(__name__)
 
-KEEP_ALIVE_SECONDS = 30  # longer than the gateway keeps an idle connection, so that it closes first
+KEEP_ALIVE_SECONDS = 30  # the gateway's keep_alive is shorter, so that the gateway closes first
 FINISH_SECONDS = 10  # for the requests that are still in flight after draining
 TICK = 0.01
 

@@ -43,7 +43,7 @@ def make_sqlite_engine(url: URL, *, connections: int, read_only: bool) -> Engine
     return engine
 
 
-def _names_a_writable_file(value: str) -> str:
+def check_sqlite_url(value: str) -> str:
     """Return the URL, or raise ValueError.
 
     Its text is the rest of a sentence that begins with the variable's name.
@@ -63,7 +63,7 @@ def _names_a_writable_file(value: str) -> str:
 
 
 # The setting of a service whose database is an SQLite file.
-SqliteUrl = Annotated[str, AfterValidator(_names_a_writable_file)]
+SqliteUrl = Annotated[str, AfterValidator(check_sqlite_url)]
 
 
 def file_of(url: str) -> Path:

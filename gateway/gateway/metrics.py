@@ -60,7 +60,7 @@ class Metrics:
         self._in_flight(route).inc()
 
     def finished(self, route: str, upstream: str, method: str, status: int, seconds: float) -> None:
-        """Count a request that ended; the upstream is "" when none was asked."""
+        """Count a request that ended; the upstream is that of its route, or "" without a route."""
         self._in_flight(route).dec()
         if status == INSUFFICIENT_STORAGE:
             self._storage_full.labels(upstream).inc()

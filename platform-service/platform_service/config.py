@@ -8,6 +8,7 @@ from sqlalchemy.exc import ArgumentError
 
 from chassis.postgresql import DRIVER, parse_url
 from chassis.settings import TokenSettings
+from chassis.sqlite import check_sqlite_url
 from platform_service.keys import read_private_keys
 
 ShowEmails = Literal["everyone", "signed-in", "owner"]
@@ -30,7 +31,9 @@ class Settings(TokenSettings, env_prefix="PLATFORM_"):
             url = parse_url(value)
         except ArgumentError:
             raise ValueError("is not a database URL such as postgresql://user@host/name") from None
-        if url.drivername not in {DRIVER, "sqlite"}:
+        if url.drivername == "sqlite":
+            return check_sqlite_url(value)
+        if url.drivername != DRIVER:
             raise ValueError("must begin with postgresql:// (or sqlite:/// to try the service)")
         return url.render_as_string(hide_password=False)
 

@@ -100,8 +100,8 @@ def get_user(db: Session, user_id: int) -> User:
 def find_user(db: Session, email: str) -> User | None:
     """Return the user with this e-mail, in whatever letter case, or None.
 
-    A row without a key is found by the rule of the database. Where each rule finds another row,
-    that rule comes first, since it joins fewer addresses.
+    A row without a key is found by the database's lower(). Where lower() and the key find different
+    rows, the row that lower() finds is returned, since lower() makes fewer addresses equal.
     """
     is_close = func.lower(User.email) == func.lower(email)
     found = select(User).where(or_(is_close, User.email_key == email_key(email)))

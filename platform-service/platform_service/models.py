@@ -1,4 +1,4 @@
-"""The tables. The database keeps the limits that the schemas promise, too."""
+"""The tables. The database enforces the limits of the schemas, too."""
 
 from datetime import datetime
 

@@ -27,7 +27,10 @@ def hide_email(request: Request, caller_id: int | None, user: User) -> None:
 def hide_emails(
     request: Request, caller_id: int | None, rows: list[Row], *, owner: str, email: str
 ) -> None:
-    """Do the same in rows. `owner` and `email` name the columns of a user's id and e-mail."""
+    """Set the e-mails in rows to None, except the caller's own, unless the caller sees them all.
+
+    `owner` and `email` name the columns of a user's id and e-mail.
+    """
     if _hides(request, caller_id):
         for row in rows:
             if row[owner] != caller_id:

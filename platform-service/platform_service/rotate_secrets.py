@@ -1,4 +1,4 @@
-"""`python -m platform_service.rotate_secrets STEP FILE` changes a secret without a refused token.
+"""`python -m platform_service.rotate_secrets STEP FILE` changes a secret; no token is refused.
 
 A new key is added, so that every replica verifies with it; then promoted, so that it signs; and
 the key before it is dropped once its last token has expired.

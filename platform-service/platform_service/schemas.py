@@ -44,9 +44,8 @@ UserId = Annotated[RowId, Path(examples=[1])]
 ArticleId = Annotated[RowId, Path(examples=[1])]
 Email = Annotated[EmailStr, Field(max_length=EMAIL_LENGTH), WrapValidator(_bare_address)]
 Password = Annotated[str, Field(min_length=8, max_length=PASSWORD_LENGTH), NoNul]
-AnyPassword = Annotated[
-    str, Field(min_length=1, max_length=PASSWORD_LENGTH), NoNul
-]  # it may be wrong
+# A password to verify: it may be wrong, and then shorter than any that was ever set.
+AnyPassword = Annotated[str, Field(min_length=1, max_length=PASSWORD_LENGTH), NoNul]
 HIDDEN = Field(description="Null where the deployment hides it from the caller")
 Title = Annotated[str, Field(min_length=1, max_length=TITLE_LENGTH), NoNul]
 Content = Annotated[str, Field(min_length=1, max_length=CONTENT_LENGTH), NoNul]
@@ -235,7 +234,7 @@ class ArticleUpdate(Input):
 
     model_config = example({"is_published": True})
 
-    # pydantic leaves what is MISSING out of a dump.
+    # model_dump() leaves out what is MISSING.
     title: Title | MISSING = MISSING
     content: Content | MISSING = MISSING
     is_published: StrictBool | MISSING = MISSING

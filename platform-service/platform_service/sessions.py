@@ -74,8 +74,8 @@ def begin_session(db: Session, user_id: int, hashed_password: str) -> Issued | N
 def refresh(db: Session, token: str) -> Issued | None:
     """Use a token and return the next one of its session, or None if it is not valid.
 
-    A token that was used before GRACE may be stolen. Its session ends, since nobody knows whether
-    the thief or the owner came first.
+    A token that was first used more than GRACE ago may be stolen. Its session ends, since nobody
+    knows whether the thief or the owner came first.
     """
     digest = _digest(token)
     found = db.execute(FIND, {"sha256": digest}).one_or_none()

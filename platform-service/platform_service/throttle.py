@@ -2,8 +2,9 @@
 
 Failures are counted for each network. Networks from which nobody has signed in to the account are
 also counted together, so that guesses from many networks have to wait. They do not slow down a
-known network. Those with a token of the account are a group of their own, so that no stranger keeps
-its user from changing the password.
+known network. Failures of callers with a token of the account are counted together and apart from
+these, so that no stranger keeps its user from changing the password.
+
 An account is an e-mail. One that nobody has is counted likewise, so that nobody learns who has one.
 Nothing here commits.
 """
@@ -97,7 +98,7 @@ def note_attempt(
 
 def note_failure(db: Session, email: str, network: str, others: str = STRANGERS) -> None:
     """Count a wrong password for this account."""
-    now = datetime.now(UTC)  # Hours leave room for what the clocks of replicas differ by.
+    now = datetime.now(UTC)  # of this replica: beside hours, a difference of clocks is nothing
     times = {"forgotten": now - FORGOTTEN_AFTER, "expires_at": now + FORGOTTEN_AFTER}
     if not db.scalar(FAIL, {"sha256": _digest(email, network), **times}):
         db.scalar(FAIL, {"sha256": _digest(email, others), **times})

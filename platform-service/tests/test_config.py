@@ -25,6 +25,8 @@ from platform_service.config import Settings
     ("name", "value"),
     [
         ("PLATFORM_DATABASE_URL", "nonsense"),
+        ("PLATFORM_DATABASE_URL", "sqlite://"),
+        ("PLATFORM_DATABASE_URL", "sqlite:////nowhere/at/all/platform.db"),
         ("PLATFORM_DATABASE_URL", "mysql://user@localhost/platform"),
         ("PLATFORM_DATABASE_URL", "postgresql+asyncpg://user@localhost/platform"),
         ("PLATFORM_DATABASE_PASSWORD_FILE", "/nowhere/at/all"),

@@ -56,7 +56,7 @@ class ClientConnection(Connection):
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
-        self.limits: ClientLimits = self.app.proxy.routes.client
+        self._limits: ClientLimits = self.app.proxy.routes.client
         self._admission: Admission = self.app.state.admission
         self.running: Cycle | None = None  # that of the request that is being answered
         self.task: asyncio.Task[Any] | None = None  # and its task
@@ -83,7 +83,7 @@ class ClientConnection(Connection):
         self._unparsed += len(data)  # the parser's callbacks set it to 0
         try:
             self._feed(data)
-            if self._unparsed > self.limits.max_header_bytes:
+            if self._unparsed > self._limits.max_header_bytes:
                 self._refuse(Problem(431, "A header field is too large."))
         except httptools.HttpParserError as error:
             cause = error.__context__
@@ -115,12 +115,12 @@ class ClientConnection(Connection):
         super().on_message_begin()
         self.state = READING_HEAD
         self._head_size = 0
-        self._due = self.loop.time() + self.limits.header_timeout
+        self._due = self.loop.time() + self._limits.header_timeout
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
         self._unparsed = 0
-        if len(self.url) > self.limits.max_target:
+        if len(self.url) > self._limits.max_target:
             raise Problem(414, "The request target is too long.")
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -128,9 +128,9 @@ class ClientConnection(Connection):
         self._head_size += len(name) + len(value) + 4
         if self.state is READING_HEAD:  # otherwise it is a trailer: RFC 9110, section 6.5.1
             super().on_header(name, value.rstrip(b" \t"))
-        if len(self.headers) > self.limits.max_headers:
+        if len(self.headers) > self._limits.max_headers:
             raise Problem(431, "There are too many header fields.")
-        if self._head_size > self.limits.max_header_bytes:
+        if self._head_size > self._limits.max_header_bytes:
             raise Problem(431, "The header fields are too large.")
 
     def on_headers_complete(self) -> None:
@@ -147,14 +147,15 @@ class ClientConnection(Connection):
         self.expect_100_continue &= version == "1.1"
         self.state = READING_BODY
         now = self.loop.time()
-        self._due, self._body_due = now + self.limits.body_timeout, now + self.limits.body_limit
+        self._due = now + self._limits.body_timeout
+        self._body_due = now + self._limits.body_limit
         keep_alive = version == "1.1" and self.parser.should_keep_alive() and method != "CONNECT"
         self.scope["http_version"] = version
         self._begin(keep_alive=keep_alive and not self._beyond)
 
     def on_body(self, body: bytes) -> None:
         self._unparsed = 0
-        self._due = min(self._due + len(body) / self.limits.min_body_rate, self._body_due)
+        self._due = min(self._due + len(body) / self._limits.min_body_rate, self._body_due)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -187,7 +188,7 @@ class ClientConnection(Connection):
             self.cycle.keep_alive = False
             self.cycle.message_event.set()
         else:
-            self.url = self.url[: self.limits.max_target]
+            self.url = self.url[: self._limits.max_target]
             # The parser names a method even before the request line is complete.
             method = self.parser.get_method().decode() if self.headers else ""
             self.scope.setdefault("method", method)
@@ -206,7 +207,7 @@ class ClientConnection(Connection):
             self._start_asgi_task(*self.pipeline.pop())
         elif self.state is ANSWERING:
             self.state = IDLE
-            self._due = self.loop.time() + self.limits.keep_alive
+            self._due = self.loop.time() + self._limits.keep_alive
 
     def on_broken_off(self, *, is_seen: bool) -> None:
         """Close in the middle of a response, by a reset unless the client sees that it is cut."""
@@ -233,7 +234,7 @@ class ClientConnection(Connection):
         """Close, but let the client read everything written and finish what it sends."""
         is_slow = self.transport.get_write_buffer_size() > 0
         self.state = LINGERING
-        self._due = self.loop.time() + (self.limits.send_timeout if is_slow else LINGER)
+        self._due = self.loop.time() + (self._limits.send_timeout if is_slow else LINGER)
         self.pipeline.clear()
         self.flow.resume_reading()
         if not self.transport.is_closing():
@@ -242,7 +243,7 @@ class ClientConnection(Connection):
     def check(self) -> None:
         """Act if the client has left or a deadline has passed."""
         now = self.loop.time()
-        if self.flow.write_paused and now > self._stalled_at + self.limits.send_timeout:
+        if self.flow.write_paused and now > self._stalled_at + self._limits.send_timeout:
             self.transport.abort()
         elif self.flow.read_paused and self._has_left():
             self.eof_received()
@@ -252,7 +253,7 @@ class ClientConnection(Connection):
     def _on_deadline(self) -> None:
         match self.state:
             case State.READING_HEAD | State.READING_BODY if self._waits_for_us():
-                self._due = self.loop.time() + self.limits.body_timeout
+                self._due = self.loop.time() + self._limits.body_timeout
             case State.READING_HEAD if not (self.url or self._is_answering()):
                 self.transport.abort()  # there is no request that could be answered
             case State.READING_HEAD | State.READING_BODY:

@@ -13,7 +13,8 @@ class Timeline:
 
     def __init__(self) -> None:
         self.began = perf_counter()
-        self.asked = self.answered = 0.0  # the last replica, and by the head of its response
+        self.asked = 0.0  # when the last replica was asked
+        self.answered = 0.0  # when the head of its response came
         self.replica: str | None = None
 
     def durations(self, ended: float, received: float) -> tuple[float, float, float | None]:

@@ -54,7 +54,7 @@ class UpstreamConnection(asyncio.Protocol):
     """
 
     def __init__(self, limits: UpstreamLimits, address: tuple[str, int]) -> None:
-        self.limits = limits
+        self._limits = limits
         self.address = address
         self.state = IDLE
         self.status = self.received = 0  # of the response: its status, and bytes of all of it
@@ -96,7 +96,7 @@ class UpstreamConnection(asyncio.Protocol):
         """Send more of the request and wait until the upstream has room for the next part."""
         if not self._transport.is_closing():
             self._transport.write(data)
-        await self._until(lambda: self._is_writable, self.limits.between_bytes_timeout)
+        await self._until(lambda: self._is_writable, self._limits.between_bytes_timeout)
         self._request_is_sent = is_last
         if is_last and self.state is SENDING:
             self.state = AWAITING_HEAD
@@ -115,12 +115,12 @@ class UpstreamConnection(asyncio.Protocol):
     async def receive_head(self) -> None:
         """Wait for the response's status and headers. The time begins when the request is sent."""
         await self._until(lambda: self.state is not SENDING)
-        await self._until(lambda: self.status, self.limits.first_byte_timeout)
+        await self._until(lambda: self.status, self._limits.first_byte_timeout)
 
     async def receive_more(self) -> None:
         """Wait for more of the response's body or for its end."""
         await self._until(
-            lambda: self._chunks or self.state is DONE, self.limits.between_bytes_timeout
+            lambda: self._chunks or self.state is DONE, self._limits.between_bytes_timeout
         )
 
     def take(self) -> bytes:

@@ -39,9 +39,9 @@ from platform_service.config import Settings
     ],
 )
 def test_a_bad_setting_is_one_sentence_that_names_it(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str
 ) -> None:
-    monkeypatch.setenv("PLATFORM_DATABASE_URL", "sqlite:///x.db")
+    monkeypatch.setenv("PLATFORM_DATABASE_URL", f"sqlite:///{tmp_path}/platform.db")
     monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit) as end:
         load_settings(Settings)

@@ -107,7 +107,8 @@ def pages(api: httpx.Client, path: str, auth: dict[str, str] | None = None) -> I
 
 
 def everything(api: httpx.Client, path: str, auth: dict[str, str] | None = None) -> list[Json]:
-    return [item for page in pages(api, path, auth) for item in page]
+    """Return the rows of a list, from all its pages."""
+    return paging.rows(api, path, auth)
 
 
 def named(problem: httpx.Response) -> set[str]:

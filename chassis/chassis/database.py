@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, MetaData, event, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
-from chassis.transactions import Threads
+from chassis.transactions import TransactionThreads
 
 logger = logging.getLogger(__name__)
 
@@ -47,8 +47,8 @@ class Database:
         scripts = ScriptDirectory.from_config(self.alembic_config())
         self._head = scripts.get_current_head()
         self._known = {script.revision for script in scripts.walk_revisions()}
-        self._read_threads = Threads(readers, "reader", may_write=False)
-        self._write_threads = Threads(writers, "writer", may_write=True)
+        self._read_threads = TransactionThreads(readers, "reader", may_write=False)
+        self._write_threads = TransactionThreads(writers, "writer", may_write=True)
         # A session that only reads has nothing to flush, and need not look before each query.
         self.read_session = _sessionmaker(self.read_engine, self._read_threads, autoflush=False)
         snapshots = _with_snapshots(self.read_engine)
@@ -76,7 +76,7 @@ class Database:
     def close(self) -> None:
         """Begin nothing more, and close every connection that is not in use."""
         for threads in (self._read_threads, self._write_threads):
-            threads.shutdown(wait=False, cancel_futures=True)
+            threads.close()
         self.read_engine.dispose()
         self.engine.dispose()
 
@@ -143,7 +143,9 @@ class Database:
         return config
 
 
-def _sessionmaker(engine: Engine, threads: Threads, *, autoflush: bool) -> sessionmaker[Session]:
+def _sessionmaker(
+    engine: Engine, threads: TransactionThreads, *, autoflush: bool
+) -> sessionmaker[Session]:
     return sessionmaker(
         engine, autoflush=autoflush, expire_on_commit=False, info={"threads": threads}
     )

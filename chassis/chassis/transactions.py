@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
 from threading import Lock
@@ -19,6 +18,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from chassis.errors import DomainError
 from chassis.logs import Reminder
 from chassis.problems import RETRY_SOON, problem
+from chassis.threads import Threads
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class InDoubtError(Exception):
     """A commit was sent, and nothing came back: the changes may be stored or not."""
 
 
-class Threads(ThreadPoolExecutor):
+class TransactionThreads(Threads):
     """The threads in which transactions run, and the last news from them."""
 
     def __init__(self, count: int, name: str, *, may_write: bool) -> None:
@@ -70,13 +70,11 @@ async def in_transaction(
         TimeoutError: it took too long, and nothing of it will be stored.
         InDoubtError: it may be stored.
     """
-    threads: Threads = db.info["threads"]
+    threads: TransactionThreads = db.info["threads"]
     decision = Lock()  # on the commit: its thread takes it, or the request that waits no longer
     bound = partial(work, db, *args, **kwargs)
     in_this_context = copy_context().run  # so that log lines of the thread have the request's id
-    running = asyncio.get_running_loop().run_in_executor(
-        threads, in_this_context, _transact, db, bound, decision
-    )
+    running = threads.run(partial(in_this_context, _transact, db, bound, decision))
     patience = _Patience(running, threads)
     try:
         return await running
@@ -93,7 +91,7 @@ async def in_transaction(
 
 def _transact(db: Session, work: Callable[[], T], decision: Lock) -> T:
     """Run a transaction in this thread, and note how it ended."""
-    threads: Threads = db.info["threads"]
+    threads: TransactionThreads = db.info["threads"]
     try:
         with db:  # closes it
             result = _commit(db, work, decision) if threads.may_write else work()
@@ -126,7 +124,7 @@ class _Patience:
     asyncio.wait() would cost another turn of the event loop for each request.
     """
 
-    def __init__(self, running: "asyncio.Future[Any]", threads: Threads) -> None:
+    def __init__(self, running: "asyncio.Future[Any]", threads: TransactionThreads) -> None:
         self.is_over = False
         self._running = running
         self._threads = threads

@@ -149,5 +149,5 @@ def test_a_closed_database_begins_nothing_more(database_url: URL) -> None:
     database = SAMPLE.database_at(database_url)
     database.close()
     for threads in (database._read_threads, database._write_threads):
-        with pytest.raises(RuntimeError, match="after shutdown"):
-            threads.submit(int)
+        with pytest.raises(RuntimeError, match="closed"):
+            threads.run(int)

@@ -185,7 +185,7 @@ def test_two_hundred_waiting_requests_hold_no_thread_and_no_connection(
         with hanging(database):
             answers = pool.submit(asyncio.run, _ask_at_once(str(client.base_url), 200))
             waiting = 200 - sample.READERS
-            until(lambda: threads._work_queue.qsize() == waiting, "the last request's arrival")
+            until(lambda: threads._jobs.qsize() == waiting, "the last request's arrival")
             assert len(threads._threads) == sample.READERS
             assert connections_at_work(database) == sample.READERS
             assert client.get("/livez").status_code == 200

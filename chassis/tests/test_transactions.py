@@ -12,7 +12,7 @@ from sqlalchemy import event
 
 from chassis import transactions
 from chassis.database import Database
-from chassis.transactions import Threads
+from chassis.transactions import TransactionThreads
 from chassis_testing.fixtures import Sql
 from chassis_testing.hanging import connections_at_work
 from chassis_testing.problem import assert_problem
@@ -117,13 +117,13 @@ def test_a_full_disk_of_the_server_is_507_and_is_logged_once(
     assert "storage" not in client.get("/readyz").json()["checks"]
 
 
-class Lively(Threads):
+class Lively(TransactionThreads):
     """Threads that always have just had a result for another request."""
 
     last_result = property(lambda _: time.monotonic(), lambda *_: None)
 
 
-def seconds_of_waiting(threads: Threads) -> float:
+def seconds_of_waiting(threads: TransactionThreads) -> float:
     """Wait for a result that does not come, and return how long that took."""
 
     async def wait() -> float:
@@ -140,6 +140,6 @@ def seconds_of_waiting(threads: Threads) -> float:
 def test_a_request_waits_longer_while_others_have_results(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transactions, "SILENCE", 1)
     monkeypatch.setattr(transactions, "PATIENCE", 100)
-    assert 1 <= seconds_of_waiting(Threads(1, "silent", may_write=False)) < 100
+    assert 1 <= seconds_of_waiting(TransactionThreads(1, "silent", may_write=False)) < 100
     monkeypatch.setattr(transactions, "PATIENCE", 2)
     assert seconds_of_waiting(Lively(1, "lively", may_write=False)) >= 2

@@ -26,8 +26,9 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 PUBLISHED_STEP = 100  # multiples of it are published, see seed.PUBLISHED
 LAST = 1_000  # the last page begins so many rows before the end
 SIGN_IN_SECONDS = 3  # each takes long: a round needs time to see some
+JUDGED_SECONDS = 3  # what targets compare should not be by chance
 
-DOING_NOTHING = (Case(SYNC, "/sync/1"), Case(ASYNC, "/async/1"))
+DOING_NOTHING = (Case(SYNC, "/sync/1", seconds=JUDGED_SECONDS), Case(ASYNC, "/async/1"))
 
 
 def of_the_platform(rows: int, token: str, *, usual: bool = False) -> list[Case]:
@@ -36,9 +37,10 @@ def of_the_platform(rows: int, token: str, *, usual: bool = False) -> list[Case]
     own = owners(rows)
     article = json.dumps({"title": "A title", "content": WORDS, "is_published": True})
     changes = json.dumps({"title": "Another title"})
+    judged = JUDGED_SECONDS
     cases = [
-        Case(ONE, "/articles/%d", step=PUBLISHED_STEP, ids=rows // PUBLISHED_STEP),
-        Case(LIST, "/articles/", items=20),
+        Case(ONE, "/articles/%d", step=PUBLISHED_STEP, ids=rows // PUBLISHED_STEP, seconds=judged),
+        Case(LIST, "/articles/", items=20, seconds=judged),
         Case(DEEP, f"/articles/?after={max(rows - LAST, rows // 2)}", items=20),
         Case(LIST_100, "/articles/?limit=100", items=100),
         Case(PUBLISHED, "/articles/?is_published=true", items=20),

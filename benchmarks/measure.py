@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from math import nan
 from pathlib import Path
 from statistics import median
@@ -77,6 +78,7 @@ class Competitor:
 class Sample:
     """The result of one round. CPU is of the server and, apart, of its database, per request."""
 
+    requests: float
     requests_per_second: float
     p50_ms: float
     p99_ms: float
@@ -87,14 +89,20 @@ class Sample:
 
 @dataclass(frozen=True)
 class Result:
-    """The median of all rounds (of errors, the sum)."""
+    """What was measured, in the order of the rounds."""
 
     group: str
     competitor: str
     case: str
     rows: int
     clients: int
-    sample: Sample
+    samples: Sequence[Sample]
+
+    @cached_property
+    def sample(self) -> Sample:
+        """The median of all rounds (of errors, the sum)."""
+        values = {f.name: median(getattr(s, f.name) for s in self.samples) for f in fields(Sample)}
+        return Sample(**values | {"errors": sum(sample.errors for sample in self.samples)})
 
 
 class Results:
@@ -111,17 +119,17 @@ class Results:
 
     def cpu(
         self, group: str, competitor: str, case: str, clients: int, rows: int = 0
-    ) -> float | None:
-        """Return milliseconds of CPU of the process per request."""
+    ) -> list[float]:
+        """Return milliseconds of CPU of the process per request, in each round."""
         found = self.find(group, competitor, case, clients, rows)
-        return found.sample.cpu_ms if found else None
+        return [sample.cpu_ms for sample in found.samples] if found else []
 
     def speed(
         self, group: str, competitor: str, case: str, clients: int, rows: int = 0
-    ) -> float | None:
-        """Return requests per second."""
+    ) -> list[float]:
+        """Return requests per second, in each round."""
         found = self.find(group, competitor, case, clients, rows)
-        return found.sample.requests_per_second if found else None
+        return [sample.requests_per_second for sample in found.samples] if found else []
 
 
 @dataclass(frozen=True)
@@ -146,7 +154,7 @@ def measure(competitors: Sequence[Competitor], effort: Effort, progress: Progres
             progress.step(f"round {number + 1}: {competitor.name}, {case.name}, {clients} clients")
             found[index].append(_round(competitor, case, clients, case.seconds or effort.seconds))
     return [
-        Result(one.group, one.name, case.name, one.rows, clients, _median(found[index]))
+        Result(one.group, one.name, case.name, one.rows, clients, found[index])
         for index, (one, case, clients) in enumerate(jobs)
     ]
 
@@ -199,6 +207,7 @@ def _round(competitor: Competitor, case: Case, clients: int, seconds: int) -> Sa
     os.truncate(competitor.server.log, 0)
     requests = said["requests"] or nan  # none was answered: nothing is known of one
     return Sample(
+        requests=said["requests"],
         requests_per_second=said["requests"] / said["seconds"],
         p50_ms=said["p50_ms"] or nan,
         p99_ms=said["p99_ms"] or nan,
@@ -242,8 +251,3 @@ def _script(case: Case) -> str:
 
 def _lua(text: str) -> str:
     return json.dumps(text)  # what our requests are made of is written alike in both
-
-
-def _median(samples: Sequence[Sample]) -> Sample:
-    values = {f.name: median(getattr(s, f.name) for s in samples) for f in fields(Sample)}
-    return Sample(**values | {"errors": sum(sample.errors for sample in samples)})

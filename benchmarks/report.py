@@ -9,8 +9,10 @@ from benchmarks.tables import number, ratio, table, times
 
 HOW = """
 All numbers are of one run on one machine, which runs the client (wrk) too: read the ratios.
-Each is the median of {rounds} round(s) of {seconds} s; rounds of competitors take turns. CPU is
-user and system time of the server's processes per request, from /proc; p50 and p99 are wrk's.
+Each is the median of {rounds} round(s) of {seconds} s; rounds of competitors take turns, and a
+ratio is the median of the rounds' ratios. What the platform's targets compare has rounds of
+{judged_seconds} s. CPU is user and system time of the server's processes per request, from /proc;
+p50 and p99 are wrk's.
 """
 GATEWAY = """
 In front of an upstream that costs nothing (nginx answering fixed bytes). This gateway runs as
@@ -34,7 +36,8 @@ def machine(facts: dict[str, str]) -> str:
 
 
 def how(rounds: int, seconds: int) -> str:
-    return HOW.format(rounds=rounds, seconds=seconds).strip()
+    judged_seconds = max(seconds, cases.JUDGED_SECONDS)
+    return HOW.format(rounds=rounds, seconds=seconds, judged_seconds=judged_seconds).strip()
 
 
 def of_the_gateway(results: list[Result], memory: dict[str, float]) -> str:
@@ -103,12 +106,12 @@ def _ratios(found: Results, group: str, name: str, case: str, rows: int) -> list
     at = (MAIN, rows)
     result = found.find(group, name, case, *at)
     cpu, speed = found.cpu(group, name, case, *at), found.speed(group, name, case, *at)
-    usual = found.find(group, USUAL, case, *at) if name == OURS else None
+    usual = (group, USUAL if name == OURS else "", case, *at)
     return [
         number((result and result.sample.database_cpu_ms) or None),
         times(ratio(cpu, found.cpu(group, FLOOR, cases.SYNC, *at))),
-        times(ratio(cpu, usual.sample.cpu_ms) if usual else None),
-        times(ratio(speed, usual.sample.requests_per_second) if usual else None),
+        times(ratio(cpu, found.cpu(*usual))),
+        times(ratio(speed, found.speed(*usual))),
     ]
 
 

@@ -185,13 +185,13 @@ def compare(
     results = measure(competitors, plan.effort, progress)
     found.results += results
     if plan.is_largest:
-        sent = sum(r.sample.requests_per_second for r in results if r.competitor == OURS)
+        sent = sum(s.requests for r in results if r.competitor == OURS for s in r.samples)
         found.memory.append(
             Memory(
                 ours.group,
                 before,
                 memory_mib(ours.server.pid),
-                round(sent * plan.effort.rounds * plan.effort.seconds),
+                round(sent),
                 ours.server.ready_after,
             )
         )

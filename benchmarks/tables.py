@@ -1,7 +1,8 @@
 """Markdown tables that are readable in a terminal too."""
 
 from collections.abc import Sequence
-from math import isnan
+from math import isnan, nan
+from statistics import median
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
@@ -30,9 +31,15 @@ def number(value: float | None) -> str:
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 0.1 else f"{value:.3f}"  # noqa: PLR2004
 
 
-def ratio(value: float | None, reference: float | None) -> float | None:
-    """Return the value as a multiple of the reference."""
-    return value / reference if value is not None and reference else None
+def ratio(values: Sequence[float], references: Sequence[float]) -> float | None:
+    """Return the values as a multiple of the references: the median of the rounds' quotients.
+
+    A drift of the machine hits both of a round alike.
+    """
+    if not values or not references:
+        return None
+    pairs = zip(values, references, strict=True)
+    return median(value / reference if reference else nan for value, reference in pairs)
 
 
 def times(value: float | None) -> str:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from benchmarks import cases, gateway
 from benchmarks.cases import BLOG, FLOOR, MAIN, OURS, POSTGRESQL, SQLITE, USUAL
-from benchmarks.measure import Results
+from benchmarks.measure import Result, Results
 from benchmarks.services import Findings
 from benchmarks.tables import ratio, table
 
@@ -97,9 +97,13 @@ def _deep_pages(found: Results, rows: int) -> Iterator[Target]:
     for group in (POSTGRESQL, SQLITE, BLOG):
         first = found.find(group, OURS, cases.LIST, MAIN, rows)
         deep = found.find(group, OURS, cases.DEEP, MAIN, rows)
-        cost = [r.sample.cpu_ms + r.sample.database_cpu_ms if r else None for r in (deep, first)]
+        cost = [_with_database(result) for result in (deep, first)]
         what = f"{group}: last page by keyset, CPU with the database's, of the first page's"
         yield Target(what, ratio(*cost), 1.2)
+
+
+def _with_database(result: Result | None) -> list[float]:
+    return [each.cpu_ms + each.database_cpu_ms for each in result.samples] if result else []
 
 
 def _many_clients(found: Results, rows: int) -> Iterator[Target]:

@@ -98,16 +98,20 @@ def start(supervisor: Supervisor, folder: Path, port: int) -> None:
         part("blog-service", "blog_service.migrate", blog),
         part("platform-service", "platform_service.migrate", platform),
     )
-    say("Starting the services and the gateway.")
+    say("Starting the services.")
     supervisor.start(
         part("blog-service", "blog_service", blog),
         part("platform-service", "platform_service", platform),
     )
+    wait_for(supervisor, "The start of the services", blog_port, platform_port)
+    say("Starting the gateway.")  # now, since it warns of a service that it does not reach
     gateway = gateway_settings(port, metrics_port, blog_port, platform_port)
     supervisor.start(part("gateway", "gateway", gateway))
-    supervisor.wait_until(
-        lambda: is_ready(port), "The start of the services", READY_SECONDS, ASK_SECONDS
-    )
+    wait_for(supervisor, "The start of the gateway", port)
+
+
+def wait_for(supervisor: Supervisor, what: str, *ports: int) -> None:
+    supervisor.wait_until(lambda: all(map(is_ready, ports)), what, READY_SECONDS, ASK_SECONDS)
 
 
 def part(name: str, module: str, settings: Mapping[str, str]) -> Program:
@@ -203,7 +207,7 @@ def gateway_port() -> int:
 
 
 def is_ready(port: int) -> bool:
-    """Return whether the gateway is up and finds both services up."""
+    """Return whether a part is up and finds up what it needs."""
     try:
         with DIRECTLY.open(f"http://{HOST}:{port}/readyz", timeout=5) as answer:
             checks = json.load(answer)["checks"]

@@ -44,6 +44,12 @@ def test_ctrl_c_stops_the_gateway_then_the_services_then_the_database(
     kept_alive.close()
 
 
+def test_the_services_listen_before_the_gateway_looks_for_them(stack: Stack) -> None:
+    before, _, after = stack.output.partition("Starting the gateway.")
+    assert before.count("listening at") == len(SERVICES)
+    assert "listening at" in after
+
+
 def part(command_line: str) -> str:
     """Return a part's package, or `database` for the server, or `worker` for its workers."""
     if module := re.search(r" -m (\w+)", command_line):
@@ -95,7 +101,8 @@ def test_without_make_it_outlives_the_shell_that_started_it(tmp_path: Path, port
 
 
 @pytest.mark.parametrize(
-    "moment", ["", "Starting PostgreSQL", "Migrating", "Starting the services", "listening"]
+    "moment",
+    ["", "Starting PostgreSQL", "Migrating", "Starting the services", "listening", "the gateway"],
 )
 def test_in_the_background_sigterm_ends_it_at_any_moment_of_its_start(
     tmp_path: Path, port: int, moment: str

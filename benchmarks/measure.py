@@ -89,7 +89,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Result:
-    """What was measured, in the order of the rounds."""
+    """The samples of a competitor's case, in the order of the rounds."""
 
     group: str
     competitor: str

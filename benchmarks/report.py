@@ -36,8 +36,8 @@ def machine(facts: dict[str, str]) -> str:
 
 
 def how(rounds: int, seconds: int) -> str:
-    judged_seconds = max(seconds, cases.JUDGED_SECONDS)
-    return HOW.format(rounds=rounds, seconds=seconds, judged_seconds=judged_seconds).strip()
+    how_long = {"seconds": seconds, "judged_seconds": cases.JUDGED_SECONDS}
+    return HOW.format(rounds=rounds, **how_long).strip()
 
 
 def of_the_gateway(results: list[Result], memory: dict[str, float]) -> str:
@@ -106,12 +106,12 @@ def _ratios(found: Results, group: str, name: str, case: str, rows: int) -> list
     at = (MAIN, rows)
     result = found.find(group, name, case, *at)
     cpu, speed = found.cpu(group, name, case, *at), found.speed(group, name, case, *at)
-    usual = (group, USUAL if name == OURS else "", case, *at)
+    usual = (group, USUAL, case, *at)
     return [
         number((result and result.sample.database_cpu_ms) or None),
         times(ratio(cpu, found.cpu(group, FLOOR, cases.SYNC, *at))),
-        times(ratio(cpu, found.cpu(*usual))),
-        times(ratio(speed, found.speed(*usual))),
+        times(ratio(cpu, found.cpu(*usual)) if name == OURS else None),
+        times(ratio(speed, found.speed(*usual)) if name == OURS else None),
     ]
 
 

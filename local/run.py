@@ -207,7 +207,7 @@ def gateway_port() -> int:
 
 
 def is_ready(port: int) -> bool:
-    """Return whether a part is up and finds up what it needs."""
+    """Return whether a part and all that it needs are up."""
     try:
         with DIRECTLY.open(f"http://{HOST}:{port}/readyz", timeout=5) as answer:
             checks = json.load(answer)["checks"]

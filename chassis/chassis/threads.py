@@ -9,6 +9,7 @@ from threading import Thread
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+Job = tuple["asyncio.Future[Any]", Callable[[], Any]]
 
 
 class Threads:
@@ -21,12 +22,11 @@ class Threads:
     def __init__(self, count: int, name: str) -> None:
         self._names = [f"{name}_{number}" for number in range(count)]
         self._threads: list[Thread] = []
-        self._jobs: SimpleQueue[tuple[asyncio.Future[Any], Callable[[], Any]] | None]
-        self._jobs = SimpleQueue()
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._is_closed = False
 
     def run(self, work: Callable[[], T]) -> "asyncio.Future[T]":
-        """Return the future of the work's result. One that is cancelled in time is never begun.
+        """Return the future of the work's result. Cancelled in time, the work never begins.
 
         Raises:
             RuntimeError: the threads are closed.
@@ -58,7 +58,7 @@ class Threads:
 
 
 def _do(future: "asyncio.Future[T]", work: Callable[[], T]) -> None:
-    """Do the work, unless nobody waits for it."""
+    """Run the work, unless nobody waits for it."""
     if future.cancelled():
         return
     try:

@@ -9,7 +9,7 @@ from threading import Event, current_thread
 import pytest
 
 from chassis.threads import Threads
-from chassis_testing.waiting import until
+from chassis_testing.waiting import SECONDS, until
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_work_goes_on_when_whoever_waited_has_left(threads: Threads) -> None:
 
     asyncio.run(leave())  # closes the loop
     may_end.set()
-    assert ended.wait(60)
+    until(ended.is_set, "the end of the work")
     assert asyncio.run(_result_of(threads)) == 0
 
 
@@ -106,7 +106,11 @@ async def _result_of(threads: Threads) -> int:
 
 def test_a_process_ends_that_forgets_to_close_its_threads() -> None:
     ended = subprocess.run(
-        [sys.executable, "-c", FORGETFUL], check=True, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", FORGETFUL],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
     )
     assert ended.stdout == "done\n"
 
@@ -125,6 +129,7 @@ def test_closed_threads_begin_nothing(threads: Threads) -> None:
             threads.run(int)
 
     asyncio.run(wait())
+    until(lambda: not threads._threads[0].is_alive(), "the end of the thread")
     assert begun == []
 
 

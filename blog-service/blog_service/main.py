@@ -1,7 +1,7 @@
 """The application: `uvicorn blog_service.main:app` is enough to try it."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
@@ -21,7 +21,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with closing(make_database(settings)) as database:
+        async with make_database(settings).serving() as database:
             database.create_schema(Base.metadata)
             app.state.database = database
             app.state.token_verifier = make_token_verifier(settings)

@@ -1,10 +1,11 @@
 """Sessions: one request is one transaction, over before the answer leaves."""
 
 import logging
-from contextlib import AbstractContextManager
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager, closing, nullcontext
 from pathlib import Path
 from threading import Lock
-from typing import Protocol
+from typing import Protocol, Self
 
 from alembic import command
 from alembic.config import Config
@@ -14,6 +15,7 @@ from sqlalchemy import Connection, Engine, MetaData, event, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
+from chassis.affinity import shared_processor
 from chassis.transactions import TransactionThreads
 
 logger = logging.getLogger(__name__)
@@ -72,6 +74,22 @@ class Database:
     def storage_is_full(self) -> bool:
         """True if there was no room for the last transaction that wrote."""
         return self._write_threads.storage_is_full
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[Self]:
+        """Yield this database to a service that starts, and close it in the end.
+
+        Meanwhile its threads share a processor with the event loop. Not on SQLite, which computes
+        in these threads, and without the interpreter.
+        """
+        is_sqlite = self.engine.dialect.name == "sqlite"
+        together = nullcontext() if is_sqlite else shared_processor(self._thread_ids)
+        with closing(self):
+            async with together:
+                yield self
+
+    def _thread_ids(self) -> list[int]:
+        return [*self._read_threads.native_ids, *self._write_threads.native_ids]
 
     def close(self) -> None:
         """Begin nothing more, and close every connection that is not in use."""

@@ -25,6 +25,11 @@ class Threads:
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._is_closed = False
 
+    @property
+    def native_ids(self) -> list[int]:
+        """The system's ids of the threads that have started."""
+        return [thread.native_id for thread in self._threads if thread.native_id is not None]
+
     def run(self, work: Callable[[], T]) -> "asyncio.Future[T]":
         """Return the future of the work's result. Cancelled in time, the work never begins.
 

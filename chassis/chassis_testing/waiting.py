@@ -1,5 +1,6 @@
 """Waiting for a state, for as long as the slowest machine may take."""
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -13,3 +14,10 @@ def until(holds: Callable[[], object], what: str, seconds: float = SECONDS) -> N
     while not holds():
         assert time.monotonic() < deadline, f"{what} did not happen in {seconds:.0f} s"
         time.sleep(POLL_SECONDS)
+
+
+async def come_true(holds: Callable[[], object]) -> None:
+    """Return once the condition holds. Meanwhile the event loop goes on."""
+    async with asyncio.timeout(SECONDS):
+        while not holds():  # noqa: ASYNC110 - what sets no event
+            await asyncio.sleep(POLL_SECONDS)

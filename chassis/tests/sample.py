@@ -5,7 +5,7 @@
 
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -190,7 +190,7 @@ def _find(db: Session, note_id: int, *, lock: bool = False) -> Note:
 def lifespan_of(settings: Settings) -> StatelessLifespan[FastAPI]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with closing(make_database(settings)) as database:
+        async with make_database(settings).serving() as database:
             if database.engine.dialect.name == "sqlite":
                 database.create_schema(Base.metadata)
             app.state.database = database

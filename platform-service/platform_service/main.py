@@ -1,7 +1,7 @@
 """The application: `uvicorn platform_service.main:app` serves it."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
@@ -26,7 +26,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with closing(make_database(settings)) as database:
+        async with make_database(settings).serving() as database:
             if database.engine.dialect.name == "sqlite":  # PostgreSQL is migrated by a job
                 database.create_schema(Base.metadata)
             app.state.database = database

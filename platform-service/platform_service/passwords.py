@@ -5,6 +5,8 @@ import unicodedata
 from anyio import CapacityLimiter, to_thread
 from passlib.context import CryptContext
 
+from chassis.affinity import use_any_processor
+
 HASHES = 2  # at once: more than there are cores only starve other requests, and take memory
 
 _context = CryptContext(
@@ -19,7 +21,12 @@ _limiter = CapacityLimiter(HASHES)
 
 async def hash_password(password: str) -> str:
     """Return the hash to store."""
-    return await to_thread.run_sync(_context.hash, _normalized(password), limiter=_limiter)
+    return await to_thread.run_sync(_hash, _normalized(password), limiter=_limiter)
+
+
+def _hash(password: str) -> str:
+    use_any_processor()
+    return _context.hash(password)
 
 
 def _normalized(password: str) -> str:
@@ -36,6 +43,7 @@ async def verify_password(password: str, hashed_password: str | None) -> bool:
 
 
 def _verify(password: str, hashed_password: str | None) -> bool:
+    use_any_processor()
     forms = dict.fromkeys([_normalized(password), password])  # release 1.1 hashed it as it was sent
     if hashed_password is None:
         for _ in forms:

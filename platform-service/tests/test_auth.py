@@ -1,21 +1,25 @@
 """Signing in: the form, the token, and answers that tell nothing of an account."""
 
 import asyncio
+import os
+import threading
 import time
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import httpx
 import pytest
 from conftest import PASSWORD, User, sign_in
 
+from chassis.affinity import shared_processor
 from chassis.database import Database
 from chassis_testing.fixtures import Sql
 from chassis_testing.hanging import hanging
 from chassis_testing.hostile import FORM, JSON, MEBIBYTE
 from chassis_testing.problem import CANARY, assert_problem, assert_refused
+from chassis_testing.waiting import come_true
 from platform_service import passwords
-from platform_service.passwords import verify_password
+from platform_service.passwords import hash_password, verify_password
 
 
 @pytest.mark.parametrize("email", ["ann@example.com", "ANN@EXAMPLE.COM"])
@@ -244,6 +248,22 @@ def test_without_an_account_as_many_hashes_are_computed(
     with_an_account = len(computed)
     assert not asyncio.run(verify_password(password, None))
     assert len(computed) == 2 * with_an_account > 0
+
+
+@pytest.mark.parametrize(
+    "compute", [lambda: hash_password(PASSWORD), lambda: verify_password(PASSWORD, None)]
+)
+def test_a_hash_is_computed_on_any_processor(compute: Callable[[], Awaitable[object]]) -> None:
+    everywhere = os.sched_getaffinity(0)
+
+    async def compute_beside_threads_that_share_one() -> set[frozenset[int]]:
+        async with shared_processor(list):
+            await come_true(lambda: len(os.sched_getaffinity(0)) == 1)
+            await compute()
+            workers = [it.native_id or 0 for it in threading.enumerate() if "AnyIO" in it.name]
+            return {frozenset(os.sched_getaffinity(it)) for it in workers}
+
+    assert asyncio.run(compute_beside_threads_that_share_one()) == {frozenset(everywhere)}
 
 
 def test_a_database_that_hangs_is_503_and_the_keys_are_published_on(

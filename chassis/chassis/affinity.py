@@ -1,8 +1,8 @@
 """The processor that the threads of a service share.
 
 Python runs one thread at a time. Where threads wait on different processors, each hand-over of the
-interpreter wakes another processor and moves the data to its caches. That is a third of the CPU
-that a read costs (docs/adr/0011-threads-share-a-processor.md).
+interpreter wakes another processor and moves the data to its caches. That was 15 to 28 % of what a
+read cost (docs/adr/0011-threads-share-a-processor.md).
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from threading import get_native_id
 STAY = 1.0  # seconds on one processor
 LOOK_AROUND = 0.05  # seconds in which the scheduler moves the threads to where there is room
 
-# Where the process may run. Nothing can be chosen on systems other than Linux.
+# Where the process might run when it started. Systems other than Linux let nothing be chosen.
 _allowed = os.sched_getaffinity(0) if sys.platform == "linux" else set()
 
 
@@ -26,7 +26,7 @@ async def shared_processor(thread_ids: Callable[[], Iterable[int]]) -> AsyncIter
 
     Once a second the scheduler chooses another one if that has more room.
     """
-    if not _allowed:
+    if len(_allowed) <= 1:
         yield
         return
     loop_thread = get_native_id()
@@ -35,26 +35,22 @@ async def shared_processor(thread_ids: Callable[[], Iterable[int]]) -> AsyncIter
         yield
     finally:
         moving.cancel()
-        with suppress(asyncio.CancelledError):
-            await moving
+        _bind([loop_thread, *thread_ids()], _allowed)
 
 
 def use_any_processor() -> None:
-    """Let this thread run anywhere, since it computes without the interpreter."""
+    """Let this thread run anywhere. A new one is bound as the thread that starts it."""
     if _allowed:
         _bind([get_native_id()], _allowed)
 
 
 async def _move(thread_ids: Callable[[], list[int]]) -> None:
-    current_processor = ctypes.CDLL(None).sched_getcpu
-    try:
-        while True:
-            _bind(thread_ids(), _allowed)
-            await asyncio.sleep(LOOK_AROUND)
-            _bind(thread_ids(), {current_processor()} & _allowed)
-            await asyncio.sleep(STAY)
-    finally:
+    current_processor = ctypes.PyDLL(None).sched_getcpu
+    while True:
         _bind(thread_ids(), _allowed)
+        await asyncio.sleep(LOOK_AROUND)
+        _bind(thread_ids(), {current_processor()} & _allowed)
+        await asyncio.sleep(STAY)
 
 
 def _bind(thread_ids: Iterable[int], processors: set[int]) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, MetaData, event, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
-from chassis.affinity import shared_processor
+from chassis.affinity import shared_processor, use_any_processor
 from chassis.transactions import TransactionThreads
 
 logger = logging.getLogger(__name__)
@@ -79,8 +79,8 @@ class Database:
     async def serving(self) -> AsyncIterator[Self]:
         """Yield this database to a service that starts, and close it in the end.
 
-        Meanwhile its threads share a processor with the event loop. Not on SQLite, which computes
-        in these threads, and without the interpreter.
+        On PostgreSQL its threads share a processor with the event loop. On SQLite they do not,
+        since SQLite computes in them without the interpreter.
         """
         is_sqlite = self.engine.dialect.name == "sqlite"
         together = nullcontext() if is_sqlite else shared_processor(self._thread_ids)
@@ -119,6 +119,7 @@ class Database:
         """
         if not self._checking.acquire(blocking=False):
             return {"database": False, "schema": False}
+        use_any_processor()  # its thread lives long, and would stay where it was started
         answers, is_usable, fault = False, False, ""
         try:
             with self.read_engine.connect() as connection:  # waits for no writer

@@ -17,7 +17,7 @@ def until(holds: Callable[[], object], what: str, seconds: float = SECONDS) -> N
 
 
 async def come_true(holds: Callable[[], object]) -> None:
-    """Return once the condition holds. Meanwhile the event loop goes on."""
+    """Return once the condition holds, or raise TimeoutError. The event loop goes on."""
     async with asyncio.timeout(SECONDS):
         while not holds():  # noqa: ASYNC110 - what sets no event
             await asyncio.sleep(POLL_SECONDS)

@@ -16,7 +16,7 @@ from chassis import affinity
 from chassis.affinity import shared_processor, use_any_processor
 from chassis.threads import Threads
 from chassis_testing.service import rendered
-from chassis_testing.waiting import come_true, until
+from chassis_testing.waiting import POLL_SECONDS, SECONDS, come_true, until
 
 ALLOWED = os.sched_getaffinity(0)
 
@@ -30,10 +30,10 @@ def threads() -> Iterator[Threads]:
     threads.close()
 
 
-def shared_by(thread_ids: list[int]) -> bool:
-    """Return whether these threads are bound to the same processor."""
-    first, *others = (os.sched_getaffinity(it) for it in thread_ids)
-    return len(first) == 1 and all(other == first for other in others)
+def is_shared_by(thread_ids: list[int], count: int) -> bool:
+    """Return whether so many threads are bound to the same processor."""
+    bound = [os.sched_getaffinity(it) for it in thread_ids]
+    return len(bound) == count and all(len(it) == 1 and it == bound[0] for it in bound)
 
 
 def test_threads_share_the_processor_of_the_loop_until_the_end(threads: Threads) -> None:
@@ -43,21 +43,25 @@ def test_threads_share_the_processor_of_the_loop_until_the_end(threads: Threads)
         async with shared_processor(lambda: threads.native_ids):
             await threads.run(int)
             ids.extend([get_native_id(), *threads.native_ids])
-            await come_true(lambda: shared_by(ids))
+            await come_true(lambda: is_shared_by(ids, 3))
 
     asyncio.run(serve())
-    assert len(ids) == 3
     assert [os.sched_getaffinity(it) for it in ids] == [ALLOWED] * 3
 
 
-def test_the_scheduler_chooses_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_follow_the_loop_to_where_the_scheduler_moves_it(
+    threads: Threads, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(affinity, "STAY", 0.1)
 
     async def serve() -> None:
-        async with shared_processor(list):
-            for _ in range(3):
-                await come_true(lambda: len(os.sched_getaffinity(0)) == 1)
-                await come_true(lambda: os.sched_getaffinity(0) == ALLOWED)
+        async with shared_processor(lambda: threads.native_ids), asyncio.timeout(SECONDS):
+            await threads.run(int)
+            for processor in ALLOWED:
+                while os.sched_getaffinity(threads.native_ids[0]) != {processor}:
+                    if os.sched_getaffinity(0) == ALLOWED:  # it may be moved now
+                        os.sched_setaffinity(0, {processor})
+                    await asyncio.sleep(POLL_SECONDS)
 
     asyncio.run(serve())
 
@@ -66,8 +70,11 @@ def test_a_thread_that_computes_without_the_interpreter_may_leave(threads: Threa
     async def serve() -> set[int]:
         async with shared_processor(list):
             await come_true(lambda: len(os.sched_getaffinity(0)) == 1)
-            await threads.run(use_any_processor)  # a new thread is bound as the one that starts it
-            return await threads.run(lambda: os.sched_getaffinity(threads.native_ids[0]))
+            return await threads.run(leave)
+
+    def leave() -> set[int]:
+        use_any_processor()
+        return os.sched_getaffinity(0)
 
     assert asyncio.run(serve()) == ALLOWED
 
@@ -78,7 +85,7 @@ def test_a_thread_that_has_ended_does_no_harm(threads: Threads) -> None:
     async def serve() -> None:
         async with shared_processor(lambda: [ended, *threads.native_ids]):
             await threads.run(int)
-            await come_true(lambda: shared_by([get_native_id(), *threads.native_ids]))
+            await come_true(lambda: is_shared_by([get_native_id(), *threads.native_ids], 3))
 
     asyncio.run(serve())
 
@@ -88,18 +95,19 @@ def test_a_service_shares_one_where_it_does_not_compute_the_answers_itself(
 ) -> None:
     settings = {"SAMPLE_DATABASE_URL": rendered(database_url)}
     with SAMPLE.process(tmp_path, **settings) as (running, url):
-        for _ in range(10):
-            assert httpx.get(f"{url}/notes/", trust_env=False).status_code == 200
+        for path in ("/readyz", *["/notes/"] * 10):
+            assert httpx.get(f"{url}{path}", trust_env=False).status_code == 200
 
         def bound() -> list[int]:
             tasks = [int(it.name) for it in Path(f"/proc/{running.pid}/task").iterdir()]
             return [it for it in tasks if len(os.sched_getaffinity(it)) == 1]
 
         if engine == "postgresql":
-            until(lambda: len(bound()) == 3 and shared_by(bound()), "the loop beside two readers")
+            until(lambda: is_shared_by(bound(), 3), "the loop beside two readers")
         else:
-            time.sleep(affinity.LOOK_AROUND + affinity.STAY / 2)
-            assert bound() == []
+            for _ in range(10):
+                time.sleep(affinity.LOOK_AROUND)
+                assert bound() == []
 
 
 def test_elsewhere_than_on_linux_nothing_is_bound(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ async def hash_password(password: str) -> str:
 
 
 def _hash(password: str) -> str:
-    use_any_processor()
+    use_any_processor()  # a hash is computed without the interpreter
     return _context.hash(password)
 
 

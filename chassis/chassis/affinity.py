@@ -11,8 +11,8 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
-from threading import get_native_id
 
+THIS_THREAD = 0  # to sched_setaffinity(2)
 STAY = 1.0  # seconds on one processor
 LOOK_AROUND = 0.05  # seconds in which the scheduler moves the threads to where there is room
 
@@ -29,31 +29,30 @@ async def shared_processor(thread_ids: Callable[[], Iterable[int]]) -> AsyncIter
     if len(_allowed) <= 1:
         yield
         return
-    loop_thread = get_native_id()
-    moving = asyncio.create_task(_move(lambda: [loop_thread, *thread_ids()]))
+    moving = asyncio.create_task(_move(thread_ids))
     try:
         yield
     finally:
         moving.cancel()
-        _bind([loop_thread, *thread_ids()], _allowed)
+        _bind(_allowed, THIS_THREAD, *thread_ids())
 
 
 def use_any_processor() -> None:
-    """Let this thread run anywhere. A new one is bound as the thread that starts it."""
+    """Unbind the calling thread. A new thread is bound like the one that starts it."""
     if _allowed:
-        _bind([get_native_id()], _allowed)
+        _bind(_allowed, THIS_THREAD)
 
 
-async def _move(thread_ids: Callable[[], list[int]]) -> None:
+async def _move(thread_ids: Callable[[], Iterable[int]]) -> None:
     current_processor = ctypes.PyDLL(None).sched_getcpu
     while True:
-        _bind(thread_ids(), _allowed)
+        _bind(_allowed, THIS_THREAD, *thread_ids())
         await asyncio.sleep(LOOK_AROUND)
-        _bind(thread_ids(), {current_processor()} & _allowed)
+        _bind({current_processor()} & _allowed, THIS_THREAD, *thread_ids())
         await asyncio.sleep(STAY)
 
 
-def _bind(thread_ids: Iterable[int], processors: set[int]) -> None:
+def _bind(processors: set[int], *thread_ids: int) -> None:
     for thread_id in thread_ids:
         with suppress(OSError):  # it has ended, or a sandbox forbids it
             os.sched_setaffinity(thread_id, processors)
